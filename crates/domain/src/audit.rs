@@ -1,0 +1,219 @@
+//! The audit vocabulary: what can happen, who did it, how it ended. No prompt, answer, credential
+//! or token has a place in it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, ProviderId, TenantId, UserId},
+    money::Money,
+    time::Timestamp,
+    usage::TruthLabel,
+};
+
+/// One thing that happened, written in the same transaction as the change it describes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEvent {
+    pub tenant_id: TenantId,
+    pub at: Timestamp,
+    pub actor: Actor,
+    /// Whose activity page shows it.
+    pub user_id: Option<UserId>,
+    pub grant_id: Option<GrantId>,
+    pub what: Happened,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Actor {
+    User(UserId),
+    Client(ClientId),
+    /// Somebody with access to the data directory, through the command line.
+    Operator,
+    /// The broker itself: expiry, crash recovery, reuse detection.
+    Broker,
+    Nobody,
+}
+
+impl Actor {
+    /// As stored and exported: `user:ID`, `client:ID`, `operator`, `broker`, `nobody`.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::User(id) => format!("user:{id}"),
+            Self::Client(id) => format!("client:{id}"),
+            Self::Operator => "operator".to_owned(),
+            Self::Broker => "broker".to_owned(),
+            Self::Nobody => "nobody".to_owned(),
+        }
+    }
+}
+
+/// What happened. Serialised as `{"kind": …, …}`; the kinds are part of the export's contract.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Happened {
+    UserAdded {
+        name: String,
+    },
+    PasswordChanged,
+    SignedIn,
+    SignInFailed {
+        name: String,
+    },
+    SignedOut,
+    ApiTokenIssued,
+    CredentialAdded {
+        credential_id: CredentialId,
+        provider: ProviderId,
+        last_four: String,
+    },
+    CredentialRemoved {
+        credential_id: CredentialId,
+        provider: ProviderId,
+    },
+    CredentialRefusedByProvider {
+        provider: ProviderId,
+    },
+    CredentialEchoRedacted {
+        provider: ProviderId,
+    },
+    ClientAdded {
+        client_id: ClientId,
+        name: String,
+    },
+    ClientDisabled {
+        client_id: ClientId,
+    },
+    GrantRequested {
+        request_id: AuthorizationRequestId,
+        client_id: ClientId,
+    },
+    GrantApproved {
+        request_id: AuthorizationRequestId,
+        client_id: ClientId,
+        authorization_details: serde_json::Value,
+        expires_at: Timestamp,
+    },
+    GrantDenied {
+        request_id: AuthorizationRequestId,
+        client_id: ClientId,
+    },
+    GrantCreated {
+        client_id: ClientId,
+    },
+    GrantChanged {
+        authorization_details: serde_json::Value,
+        expires_at: Timestamp,
+    },
+    GrantPaused,
+    GrantResumed,
+    GrantRevoked {
+        reason: RevocationReason,
+    },
+    CodeReplayed {
+        client_id: ClientId,
+    },
+    CodeFailed {
+        client_id: ClientId,
+        is_burnt: bool,
+    },
+    TokensIssued {
+        client_id: ClientId,
+    },
+    RefreshTokenReused {
+        client_id: ClientId,
+    },
+    AccessTokenRevoked {
+        jti: String,
+    },
+    SigningKeyCreated {
+        kid: String,
+    },
+    /// The intent: written with the hold, before anything is sent.
+    CallReserved {
+        call_id: CallId,
+        provider: ProviderId,
+        model: String,
+        held: Money,
+    },
+    CallSettled {
+        call_id: CallId,
+        cost: Money,
+        label: TruthLabel,
+        outcome: CallOutcome,
+    },
+    CallRefused {
+        call_id: CallId,
+        rule: String,
+    },
+    /// A cap was reached; once for each window.
+    LimitReached {
+        rule: String,
+    },
+}
+
+impl Happened {
+    /// The `kind`, as exported.
+    pub fn kind(&self) -> String {
+        serde_json::to_value(self)
+            .ok()
+            .and_then(|value| value.get("kind").and_then(|kind| kind.as_str().map(str::to_owned)))
+            .unwrap_or_default()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevocationReason {
+    ByUser,
+    ByOperator,
+    ByClient,
+    CodeReplayed,
+    RefreshTokenReused,
+}
+
+/// How a call ended, whatever it cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallOutcome {
+    Completed,
+    /// The provider answered with an error status.
+    Refused,
+    /// Nothing was sent.
+    NotSent,
+    ClientGone,
+    UpstreamFailed,
+    TimedOut,
+    Revoked,
+    /// The broker stopped before it knew.
+    Crashed,
+}
+
+impl CallOutcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Refused => "refused",
+            Self::NotSent => "not_sent",
+            Self::ClientGone => "client_gone",
+            Self::UpstreamFailed => "upstream_failed",
+            Self::TimedOut => "timed_out",
+            Self::Revoked => "revoked",
+            Self::Crashed => "crashed",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Completed,
+            Self::Refused,
+            Self::NotSent,
+            Self::ClientGone,
+            Self::UpstreamFailed,
+            Self::TimedOut,
+            Self::Revoked,
+            Self::Crashed,
+        ]
+        .into_iter()
+        .find(|outcome| outcome.as_str() == text)
+    }
+}
