@@ -66,10 +66,10 @@ fn threat_55_malformed_details_are_refused() {
         ("/delegation/max_depth", "1"),
     ];
     for (pointer, value) in changes {
-        let mut changed = full.clone();
+        let mut damaged = full.clone();
         let (parent, member) = pointer.rsplit_once('/').unwrap();
-        changed[0].pointer_mut(parent).unwrap()[member] = serde_json::from_str(value).unwrap();
-        malformed.push(changed.to_string());
+        damaged[0].pointer_mut(parent).unwrap()[member] = serde_json::from_str(value).unwrap();
+        malformed.push(damaged.to_string());
     }
     for text in malformed {
         assert!(parse(&text).is_err(), "{text}");
