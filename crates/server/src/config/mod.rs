@@ -8,6 +8,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use aipassport_domain::{consent::Defaults, limits::Limits, money::Money, time::Period};
 use aipassport_store::DatabaseUrl;
 
+pub mod load;
+
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
