@@ -223,11 +223,11 @@ impl Account {
             .iter()
             .map(|(per, amount)| (*per, amount.nanos().unsigned_abs()));
         set_counters(&mut self.budgets, budgets, |per| {
-            uncounted.push((LimitRule::Budget, per))
+            uncounted.push((LimitRule::Budget, per));
         });
         let requests = limits.requests.iter().map(|(per, max)| (*per, *max));
         set_counters(&mut self.requests, requests, |per| {
-            uncounted.push((LimitRule::Requests, per))
+            uncounted.push((LimitRule::Requests, per));
         });
 
         let before = std::mem::take(&mut self.rates);
@@ -286,16 +286,7 @@ impl Account {
         }
         self.in_flight = self.in_flight.saturating_add(1);
 
-        Ok(Reservation {
-            call_id: permit.call_id().clone(),
-            tenant_id: permit.tenant_id().clone(),
-            user_id: permit.user_id().clone(),
-            grant_id: permit.grant_id().clone(),
-            grant_version: permit.grant_version(),
-            provider: permit.provider().clone(),
-            held: Held { amount, at: now },
-            output_cap,
-        })
+        Ok(permit.hold(Held { amount, at: now }, output_cap))
     }
 
     /// Replaces the hold of one call with its cost, in the windows in which it was admitted.
@@ -529,17 +520,17 @@ fn set_counters(
 ) {
     let before = std::mem::take(counters);
     *counters = limits
-        .map(|(per, limit)| match before.iter().find(|counter| counter.per == per) {
-            Some(counter) => Counter { limit, ..*counter },
-            None => {
-                uncounted(per);
-                Counter {
-                    limit,
-                    per,
-                    window_start: 0,
-                    used: 0,
-                    reserved: 0,
-                }
+        .map(|(per, limit)| {
+            if let Some(counter) = before.iter().find(|counter| counter.per == per) {
+                return Counter { limit, ..*counter };
+            }
+            uncounted(per);
+            Counter {
+                limit,
+                per,
+                window_start: 0,
+                used: 0,
+                reserved: 0,
             }
         })
         .collect();
