@@ -64,7 +64,8 @@ fn status_of(denial: &Denial) -> StatusCode {
         | Denial::ModelNotGranted(_)
         | Denial::CapabilityNotGranted(_)
         | Denial::FeatureNotGranted(_)
-        | Denial::PriceUnknown(_) => StatusCode::FORBIDDEN,
+        | Denial::PriceUnknown(_)
+        | Denial::CostUnbounded(_) => StatusCode::FORBIDDEN,
         Denial::Limit(limit) => match limit.rule {
             Budget | Requests => StatusCode::PAYMENT_REQUIRED,
             Rate | Concurrency => StatusCode::TOO_MANY_REQUESTS,
