@@ -4,7 +4,7 @@ use crate::{
     authorization_details::{Capability, Features},
     grant::Grant,
     ids::{CallId, ClientId, GrantId, ProviderId, TenantId, UserId},
-    ledger::{Held, LimitReached, Reservation},
+    ledger::LimitReached,
     money::{Money, Rate},
     time::Timestamp,
 };
@@ -109,20 +109,6 @@ impl Permit {
     }
     pub fn ceiling(&self) -> &CostCeiling {
         &self.ceiling
-    }
-
-    /// The permit is used up: what is held in its place is the only way to forward the call.
-    pub(crate) fn hold(self, held: Held, output_cap: u64) -> Reservation {
-        Reservation {
-            call_id: self.call_id,
-            tenant_id: self.tenant_id,
-            user_id: self.user_id,
-            grant_id: self.grant_id,
-            grant_version: self.grant_version,
-            provider: self.provider,
-            held,
-            output_cap,
-        }
     }
 }
 
