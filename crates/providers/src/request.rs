@@ -45,8 +45,5 @@ pub enum ReadError {
     },
     /// Its cost or its power cannot be bounded yet.
     #[error("{member} is not supported yet: {reason}")]
-    NotSupported {
-        member: &'static str,
-        reason: &'static str,
-    },
+    NotSupported { member: &'static str, reason: &'static str },
 }
