@@ -28,6 +28,8 @@ pub enum CallCost {
     Free,
     /// No price is known: refused, for unknown is never zero.
     Unpriced,
+    /// Nothing limits the cost, for this reason: refused, once the features have been checked.
+    Unbounded(&'static str),
     AtMost(CostCeiling),
 }
 
@@ -131,6 +133,8 @@ pub enum Denial {
     FeatureNotGranted(&'static str),
     #[error("the price of the model {0} is not known, so no budget can hold it")]
     PriceUnknown(String),
+    #[error("nothing limits what this call can cost: {0}")]
+    CostUnbounded(&'static str),
     #[error("{0}")]
     Limit(LimitReached),
 }
@@ -148,6 +152,7 @@ impl Denial {
             Self::CapabilityNotGranted(_) => "capability",
             Self::FeatureNotGranted(_) => "feature",
             Self::PriceUnknown(_) => "price_unknown",
+            Self::CostUnbounded(_) => "cost_unbounded",
             Self::Limit(limit) => limit.rule.as_str(),
         }
     }
@@ -190,6 +195,7 @@ pub fn authorize(grant: &Grant, call: &Call, call_id: CallId, now: Timestamp) ->
             choices: 1,
         },
         CallCost::Unpriced => return Err(Denial::PriceUnknown(call.model.clone())),
+        CallCost::Unbounded(reason) => return Err(Denial::CostUnbounded(reason)),
         CallCost::AtMost(ceiling) => ceiling,
     };
     if let Some(most) = access.limits.output_tokens_per_request {
