@@ -4,7 +4,7 @@ use crate::{
     authorization_details::{Capability, Features},
     grant::Grant,
     ids::{CallId, ClientId, GrantId, ProviderId, TenantId, UserId},
-    ledger::{Held, LimitReached, Reservation},
+    ledger::LimitReached,
     money::{Money, Rate},
     time::Timestamp,
 };
@@ -28,6 +28,8 @@ pub enum CallCost {
     Free,
     /// No price is known: refused, for unknown is never zero.
     Unpriced,
+    /// Nothing limits the cost, for this reason: refused, once the features have been checked.
+    Unbounded(&'static str),
     AtMost(CostCeiling),
 }
 
@@ -108,20 +110,6 @@ impl Permit {
     pub fn ceiling(&self) -> &CostCeiling {
         &self.ceiling
     }
-
-    /// The permit is used up: what is held in its place is the only way to forward the call.
-    pub(crate) fn hold(self, held: Held, output_cap: u64) -> Reservation {
-        Reservation {
-            call_id: self.call_id,
-            tenant_id: self.tenant_id,
-            user_id: self.user_id,
-            grant_id: self.grant_id,
-            grant_version: self.grant_version,
-            provider: self.provider,
-            held,
-            output_cap,
-        }
-    }
 }
 
 /// Why a call is refused.
@@ -145,6 +133,8 @@ pub enum Denial {
     FeatureNotGranted(&'static str),
     #[error("the price of the model {0} is not known, so no budget can hold it")]
     PriceUnknown(String),
+    #[error("nothing limits what this call can cost: {0}")]
+    CostUnbounded(&'static str),
     #[error("{0}")]
     Limit(LimitReached),
 }
@@ -162,6 +152,7 @@ impl Denial {
             Self::CapabilityNotGranted(_) => "capability",
             Self::FeatureNotGranted(_) => "feature",
             Self::PriceUnknown(_) => "price_unknown",
+            Self::CostUnbounded(_) => "cost_unbounded",
             Self::Limit(limit) => limit.rule.as_str(),
         }
     }
@@ -204,6 +195,7 @@ pub fn authorize(grant: &Grant, call: &Call, call_id: CallId, now: Timestamp) ->
             choices: 1,
         },
         CallCost::Unpriced => return Err(Denial::PriceUnknown(call.model.clone())),
+        CallCost::Unbounded(reason) => return Err(Denial::CostUnbounded(reason)),
         CallCost::AtMost(ceiling) => ceiling,
     };
     if let Some(most) = access.limits.output_tokens_per_request {

@@ -13,6 +13,7 @@ pub mod config;
 pub mod gateway;
 pub mod jobs;
 pub mod oauth;
+pub mod password;
 pub mod random;
 pub mod routes;
 pub mod sandbox;

@@ -9,7 +9,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 pub trait Random: Send + Sync {
     fn fill(&self, bytes: &mut [u8]);
 
-    /// A new identifier: UUIDv7, so that what is newer sorts later.
+    /// A new identifier (a version 7 UUID), so that what is newer sorts later.
     fn id(&self, now: Timestamp) -> String {
         let mut entropy = [0; 10];
         self.fill(&mut entropy);

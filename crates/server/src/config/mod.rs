@@ -8,6 +8,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use aipassport_domain::{consent::Defaults, limits::Limits, money::Money, time::Period};
 use aipassport_store::DatabaseUrl;
 
+pub mod load;
+
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
@@ -15,6 +17,8 @@ pub struct Config {
     pub public_url: String,
     pub data_dir: PathBuf,
     pub database: DatabaseUrl,
+    /// The key-encryption key: made at first start, readable by its owner alone.
+    pub key_file: PathBuf,
     pub tls: Option<Tls>,
     /// Reverse proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<std::net::IpAddr>,
@@ -24,6 +28,21 @@ pub struct Config {
     /// What is filled in where neither client nor user set a limit.
     pub grants: Defaults,
     pub requests: Requests,
+    pub log: Log,
+}
+
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub format: LogFormat,
+    /// In the syntax of `RUST_LOG`.
+    pub filter: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
 }
 
 #[derive(Clone, Debug)]
@@ -49,8 +68,9 @@ pub struct Upstreams {
 
 #[derive(Clone, Debug)]
 pub struct Registration {
-    /// Whether apps that nobody registered may ask (the 0.2 surface); shown as unverified.
-    pub open: bool,
+    /// Whether an app must be registered to ask; otherwise one that only names itself may use
+    /// `POST /grant-requests`, and is shown as unverified.
+    pub required: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -67,6 +87,8 @@ pub struct Requests {
     pub header_timeout: Duration,
     pub body_timeout: Duration,
     pub most_connections: usize,
+    /// How long calls under way may go on after the stop began.
+    pub drain_timeout: Duration,
 }
 
 impl Config {
@@ -76,6 +98,7 @@ impl Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8787)),
             public_url: "http://127.0.0.1:8787".to_owned(),
             database: DatabaseUrl::Sqlite(data_dir.join("aipassport.db")),
+            key_file: data_dir.join("key"),
             data_dir,
             tls: None,
             trusted_proxies: Vec::new(),
@@ -87,7 +110,7 @@ impl Config {
                 idle_timeout: Duration::from_mins(2),
                 total_timeout: Duration::from_hours(1),
             },
-            registration: Registration { open: true },
+            registration: Registration { required: false },
             tokens: Tokens {
                 access_seconds: 600,
                 code_seconds: 60,
@@ -109,6 +132,11 @@ impl Config {
                 header_timeout: Duration::from_secs(20),
                 body_timeout: Duration::from_mins(1),
                 most_connections: 4096,
+                drain_timeout: Duration::from_secs(30),
+            },
+            log: Log {
+                format: LogFormat::Text,
+                filter: "info".to_owned(),
             },
         }
     }

@@ -69,9 +69,9 @@ fn read(path: &Path) -> Result<Zeroizing<[u8; KEY_LEN]>, VaultError> {
 #[cfg(unix)]
 fn check_permissions(file: &fs::File, path: &Path) -> Result<(), VaultError> {
     use std::os::unix::fs::PermissionsExt;
-    let mode = file.metadata().map(|metadata| metadata.permissions().mode());
-    match mode {
-        Ok(mode) if mode & 0o077 == 0 => Ok(()),
+    let for_others = file.metadata().map(|metadata| metadata.permissions().mode() & 0o077);
+    match for_others {
+        Ok(0) => Ok(()),
         _ => Err(VaultError::KeyFile(format!(
             "the key file {} can be read by others: run chmod 600 on it, and replace your provider credentials if it was",
             path.display()

@@ -1,0 +1,131 @@
+//! What the gateway asks of a provider, and the providers there are.
+
+use aipassport_domain::authorization_details::Capability;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::InvalidHeaderValue};
+
+use crate::{
+    prices::PriceBook,
+    refusal::Refusal,
+    request::{ReadError, ReadRequest},
+};
+
+/// One AI provider's HTTP API. Shapes requests and reads answers; never sends anything.
+///
+/// The order of the methods is the order of a call: [`route`](Self::route), [`read`](Self::read),
+/// the headers, the answer.
+pub trait ProviderAdapter: Send + Sync {
+    /// The registry id, as in `authorization_details[].provider`; also the first segment of the
+    /// drop-in path.
+    fn id(&self) -> &'static str;
+
+    /// The name that people know.
+    fn name(&self) -> &'static str;
+
+    /// Scheme and host of the provider's own API. Upstream paths carry the version.
+    fn default_base_url(&self) -> &'static str;
+
+    /// The one thing that `method` and `path` ask for, where `path` is as received, without the
+    /// drop-in prefix (`/v1/messages`), and `query` without its question mark.
+    ///
+    /// Nothing is decoded or normalised: what is not a template to the byte is `None`, and so is
+    /// a query with anything but the few parameters that the provider's SDKs send.
+    fn route(&self, method: &Method, path: &str, query: Option<&str>) -> Option<Route>;
+
+    /// Reads the body of a call to one of our [`RouteKind::Call`] or [`RouteKind::CountTokens`]
+    /// routes, once, strictly.
+    fn read(
+        &self,
+        route: &Route,
+        headers: &HeaderMap,
+        body: Bytes,
+        prices: &PriceBook,
+    ) -> Result<ReadRequest, ReadError>;
+
+    /// What of a client's headers goes upstream. Security invariant: an allow-list, without any
+    /// credential, cookie or account selector, so that a client cannot steer whose account pays.
+    fn request_headers(&self, client: &HeaderMap) -> HeaderMap;
+
+    /// Puts the provider credential where the provider looks for it, marked as sensitive.
+    fn set_credential(&self, headers: &mut HeaderMap, secret: &str) -> Result<(), InvalidHeaderValue>;
+
+    /// What of the upstream's headers goes to the client: an allow-list, without cookies,
+    /// framing, and whatever names the account. The caller adds its own request id.
+    fn response_headers(&self, upstream: &HeaderMap) -> HeaderMap;
+
+    /// Whether this upstream answer complains about the provider credential. It is the user's
+    /// affair, not the client's, and never passed on.
+    fn is_credential_error(&self, status: StatusCode, body: &[u8]) -> bool;
+
+    /// A refusal in the provider's own error shape, as `application/json`, so that its SDKs raise
+    /// their own classes.
+    fn refusal(&self, refusal: &Refusal<'_>) -> (StatusCode, Bytes);
+
+    /// The last event of a stream that is ended early, in the provider's own shape. Begins with
+    /// an empty line, which ends an event that was cut.
+    fn stream_refusal(&self, refusal: &Refusal<'_>) -> Bytes;
+
+    /// The answer to [`RouteKind::ListModels`]: every model, on one page.
+    fn model_list(&self, models: &[&str]) -> Bytes;
+
+    /// The answer to [`RouteKind::GetModel`] for a model that the grant covers.
+    fn model(&self, id: &str) -> Bytes;
+}
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub kind: RouteKind,
+    /// Path and query at the provider, beginning with a slash.
+    pub upstream_path: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteKind {
+    /// Costs money: read, authorized, reserved, forwarded, metered, settled.
+    Call(Capability, Operation),
+    /// Anthropic's counting, free: the same steps, at no cost.
+    CountTokens,
+    /// Answered from the grant; nothing is sent.
+    ListModels,
+    /// Answered from the grant; nothing is sent. The id is as in the path.
+    GetModel(String),
+}
+
+/// A wire format: what a request looks like, and what its answer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    ChatCompletions,
+    Responses,
+    Messages,
+}
+
+impl Operation {
+    /// As in `gen_ai.operation.name`, or the nearest to it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "chat_completions",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+        }
+    }
+}
+
+/// Every provider, in the order in which people are shown them.
+pub fn all() -> [&'static dyn ProviderAdapter; 0] {
+    []
+}
+
+/// The provider with this registry id.
+pub fn by_id(id: &str) -> Option<&'static dyn ProviderAdapter> {
+    all().into_iter().find(|provider| provider.id() == id)
+}
+
+/// A copy of the headers named in `allowed`, with all their values.
+pub(crate) fn only(headers: &HeaderMap, is_allowed: impl Fn(&str) -> bool) -> HeaderMap<HeaderValue> {
+    headers
+        .iter()
+        .filter(|(name, _)| is_allowed(name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
