@@ -85,12 +85,16 @@ def primary_rates(model_id, prices):
 
 def primary_list(model, moment):
     """The primary's price list of `model` at `moment`, or None where tokens do not say its cost."""
+    variants = model.price_variants or []
+    conditional = model.prices if isinstance(model.prices, list) else []
+    if any(isinstance(each.constraint, types.TimeOfDateConstraint) for each in [*conditional, *variants]):
+        raise Refused(f"{model.id}: prices by the hour, which the snapshot cannot say")
     standard = primary_rates(model.id, model.get_prices(moment))
     if not standard:
         return None
 
     prices = {"standard": standard}
-    for variant in model.price_variants or []:
+    for variant in variants:
         when = list(variant.when.items())
         if len(when) != 1 or when[0] not in PRIMARY_SERVICES:
             raise Refused(f"{model.id}: a price for {variant.when}, which this program does not know")
@@ -282,10 +286,10 @@ def build_provider(provider_id, entries, date, explained):
     models = []
     for model_id, (priced, limits) in sorted(offered.items()):
         known = provider.find_model(model_id)
-        primary = (primary_list(known, moment) if known else None) or {}
+        primary = primary_list(known, moment) if known else {}
         secondary = secondary_list(priced)
         name = f"{provider_id}/{model_id}"
-        if not (primary or secondary).get("standard"):
+        if primary is None or not (primary or secondary).get("standard"):
             print(f"left out, no price in tokens: {name}")
             continue
         if not primary:
