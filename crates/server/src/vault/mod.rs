@@ -37,7 +37,6 @@ pub struct Vault {
     sealing: LessSafeKey,
     hashing: hmac::Key,
     pairwise: hmac::Key,
-    deriving: hmac::Key,
 }
 
 /// Where a sealed value belongs; part of what is authenticated.
@@ -93,7 +92,6 @@ impl KeyEncryptionKey {
                 derive(&data_key, b"hash opaque credentials")?.as_ref(),
             ),
             pairwise: hmac::Key::new(hmac::HMAC_SHA256, derive(&data_key, b"pairwise subjects")?.as_ref()),
-            deriving: hmac::Key::new(hmac::HMAC_SHA256, derive(&data_key, b"derive secrets")?.as_ref()),
         })
     }
 }
@@ -113,13 +111,6 @@ impl Vault {
     /// The only form in which an opaque credential is stored.
     pub fn hash(&self, opaque: &str) -> SecretHash {
         SecretHash(hmac::sign(&self.hashing, opaque.as_bytes()).as_ref().to_vec())
-    }
-
-    /// The opaque credential that belongs to `id`: worked out instead of drawn, so that it need not
-    /// be kept. As hard to guess as the data key.
-    pub fn derived_secret(&self, prefix: &str, id: &str) -> Secret {
-        let tag = hmac::sign(&self.deriving, format!("{prefix}\n{id}").as_bytes());
-        Secret::new(format!("{prefix}{}", BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref())))
     }
 
     /// A user's `sub` as one client sees it: another client sees another one.
