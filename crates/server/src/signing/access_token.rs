@@ -34,9 +34,7 @@ pub fn issue_access_token(
     audience: String,
     now: Timestamp,
 ) -> Result<AccessToken, SigningError> {
-    let expires_at = now
-        .plus_seconds(app.config.tokens.access_seconds)
-        .min(grant.expires_at);
+    let expires_at = now.plus_seconds(app.config.tokens.access_seconds).min(grant.expires_at);
     let claims = AccessTokenClaims {
         iss: app.config.public_url.clone(),
         aud: audience,
@@ -63,6 +61,8 @@ fn compact_details(details: &[AiAccess]) -> Value {
     if whole.to_string().len() <= LONGEST_DETAILS {
         return whole;
     }
-    let providers = details.iter().map(|access| json!({"type": TYPE, "provider": access.provider}));
+    let providers = details
+        .iter()
+        .map(|access| json!({"type": TYPE, "provider": access.provider}));
     providers.collect()
 }
