@@ -6,6 +6,7 @@ use crate::{
     consent::{AuthorizationRequest, Defaults, Door, RequestState},
     grant::{Grant, GrantState},
     ids::{AuthorizationRequestId, CallId, ClientId, GrantId, ProviderId, TenantId, UserId},
+    ledger::{Held, Reservation},
     limits::Limits,
     money::{Money, Rate},
     policy::{Call, CallCost, CostCeiling, OutputCap, Permit, authorize},
@@ -75,17 +76,31 @@ pub fn call() -> Call {
 }
 
 /// A permit for [`grant`] of at most `ceiling`.
+pub fn permit(ceiling: CostCeiling) -> Permit {
+    permit_for(&grant(), CallId::new("call"), ceiling)
+}
+
+/// A permit for a call that `grant`, one like [`grant`], covers.
 ///
 /// # Panics
 ///
-/// Never: the fixtures fit together.
+/// When the grant is over or does not cover [`call`].
 #[expect(clippy::expect_used, reason = "made for tests")]
-pub fn permit(ceiling: CostCeiling) -> Permit {
+pub fn permit_for(grant: &Grant, id: CallId, ceiling: CostCeiling) -> Permit {
     let call = Call {
         cost: CallCost::AtMost(ceiling),
         ..call()
     };
-    authorize(&grant(), &call, CallId::new("call"), NOW).expect("the fixtures fit together")
+    authorize(grant, &call, id, NOW).expect("the grant covers the call of these fixtures")
+}
+
+/// A hold that no account has, for models of the ledger.
+pub fn reservation(permit: Permit, held: Held, output_cap: u64) -> Reservation {
+    Reservation {
+        permit,
+        held,
+        output_cap,
+    }
 }
 
 pub fn defaults() -> Defaults {

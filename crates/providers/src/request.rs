@@ -111,8 +111,5 @@ pub enum ReadError {
     },
     /// What it costs, or what it can do, cannot be bounded yet.
     #[error("{member} is not supported yet: {reason}")]
-    NotSupported {
-        member: &'static str,
-        reason: &'static str,
-    },
+    NotSupported { member: &'static str, reason: &'static str },
 }

@@ -411,11 +411,11 @@ fn meet_models(one: &Choice<ModelPattern>, other: &Choice<ModelPattern>) -> Opti
             }
         }
     }
-    (!both.is_empty()).then(|| Choice::Only(without_covered(both)))
+    (!both.is_empty()).then(|| Choice::Only(without_covered(&both)))
 }
 
 /// The canonical form: no pattern that another one covers.
-fn without_covered(patterns: BTreeSet<ModelPattern>) -> BTreeSet<ModelPattern> {
+fn without_covered(patterns: &BTreeSet<ModelPattern>) -> BTreeSet<ModelPattern> {
     patterns
         .iter()
         .filter(|pattern| !patterns.iter().any(|other| other != *pattern && other.covers(pattern)))
@@ -537,7 +537,7 @@ impl TryFrom<AiAccessOnWire> for AiAccess {
             models: if wire.models.is_empty() {
                 Choice::Open
             } else {
-                Choice::Only(without_covered(wire.models.into_iter().collect()))
+                Choice::Only(without_covered(&wire.models.into_iter().collect()))
             },
             capabilities: Choice::of(wire.capabilities),
             features: wire.features,

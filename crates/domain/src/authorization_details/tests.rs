@@ -35,12 +35,12 @@ fn every_member_of_the_protocol_is_read_and_written_back() {
 #[test]
 fn threat_55_malformed_details_are_refused() {
     let full: serde_json::Value = serde_json::from_str(FULL).unwrap();
-    let mut texts: Vec<String> = ["{}", "[]", "null", "[{}]", "[1]", "", "[{\"type\":\"ai_access\"}]"]
+    let mut malformed: Vec<String> = ["{}", "[]", "null", "[{}]", "[1]", "", "[{\"type\":\"ai_access\"}]"]
         .map(str::to_owned)
         .into();
-    texts.push(serde_json::to_string(&vec![full[0].clone(); 100]).unwrap());
-    texts.push(serde_json::to_string(&vec![full[0].clone(); 2]).unwrap());
-    texts.push(r#"[{"type":"ai_access","provider":"openai","provider":"anthropic"}]"#.to_owned());
+    malformed.push(serde_json::to_string(&vec![full[0].clone(); 100]).unwrap());
+    malformed.push(serde_json::to_string(&vec![full[0].clone(); 2]).unwrap());
+    malformed.push(r#"[{"type":"ai_access","provider":"openai","provider":"anthropic"}]"#.to_owned());
     let changes: [(&str, &str); 22] = [
         ("/type", r#""openid""#),
         ("/unknown", "1"),
@@ -66,12 +66,12 @@ fn threat_55_malformed_details_are_refused() {
         ("/delegation/max_depth", "1"),
     ];
     for (pointer, value) in changes {
-        let mut changed = full.clone();
+        let mut damaged = full.clone();
         let (parent, member) = pointer.rsplit_once('/').unwrap();
-        changed[0].pointer_mut(parent).unwrap()[member] = serde_json::from_str(value).unwrap();
-        texts.push(changed.to_string());
+        damaged[0].pointer_mut(parent).unwrap()[member] = serde_json::from_str(value).unwrap();
+        malformed.push(damaged.to_string());
     }
-    for text in texts {
+    for text in malformed {
         assert!(parse(&text).is_err(), "{text}");
     }
 }
@@ -160,7 +160,7 @@ prop_compose! {
         let (not_before, expires_at, seconds) = validity;
         AiAccess {
             provider: ProviderId::new(provider),
-            models: if models.is_empty() { Choice::Open } else { Choice::Only(without_covered(models.into_iter().collect())) },
+            models: if models.is_empty() { Choice::Open } else { Choice::Only(without_covered(&models.into_iter().collect())) },
             capabilities: Choice::of(capabilities),
             features: Features { streaming, tools, server_tools, web_search, code_execution, stored_state },
             limits,

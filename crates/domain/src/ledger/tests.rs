@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixtures;
+use crate::{fixtures, time::Period};
 
 fn limits(budget: i64) -> Limits {
     let mut limits = Limits::default();
@@ -127,10 +127,81 @@ fn lowering_a_limit_below_what_is_spent_stops_further_calls_and_nothing_else() {
     let held = account.reserve(permit(50), fixtures::NOW).unwrap().held;
     account.settle(held, Money::from_nanos(50), true);
 
-    assert_eq!(account.set_limits(&limits(10)), vec![]);
+    assert_eq!(account.set_limits(&limits(10), fixtures::NOW), vec![]);
 
     assert!(account.reserve(permit(1), fixtures::NOW).is_err());
     assert!(account.is_exhausted(fixtures::NOW));
+}
+
+#[test]
+fn a_newly_counted_window_is_filled_from_the_calls_since_it_began() {
+    let mut account = Account::open(&limits(100), "UTC");
+    let mut changed = limits(100);
+    changed.requests.insert(Some(Period::DAY), 3);
+
+    let uncounted = account.set_limits(&changed, fixtures::NOW);
+    let midnight = fixtures::NOW.plus_seconds(-12 * 3600);
+    assert_eq!(uncounted.len(), 1);
+    assert_eq!(uncounted[0].since, midnight);
+    account.fill(&uncounted[0], 2, 1);
+
+    let refusal = account.reserve(permit(1), fixtures::NOW).unwrap_err();
+    assert_eq!(refusal.rule, LimitRule::Requests);
+}
+
+/// `security.md` 147: the limit that a settlement uses up is named once.
+#[test]
+fn threat_147_a_limit_is_used_up_once() {
+    let mut account = Account::open(&limits(100), "UTC");
+    let holds: Vec<Held> = (0..2)
+        .map(|_| account.reserve(permit(50), fixtures::NOW).unwrap().held)
+        .collect();
+
+    let first = account.settle(holds[0], Money::from_nanos(50), true);
+    let second = account.settle(holds[1], Money::from_nanos(50), true);
+
+    assert_eq!((first, second), (vec![], vec![(LimitRule::Budget, None)]));
+}
+
+#[test]
+fn of_several_refusals_the_one_that_lasts_longest_is_told() {
+    let mut limits = limits(1_000);
+    limits.rate.insert(Period::MINUTE, 1);
+    limits.rate.insert(Period::HOUR, 1);
+    let mut account = Account::open(&limits, "UTC");
+    account.reserve(permit(600), fixtures::NOW).unwrap();
+
+    let refusal = account.reserve(permit(1), fixtures::NOW).unwrap_err();
+
+    assert_eq!(refusal.state.window, Some(Period::HOUR));
+}
+
+#[test]
+fn a_rate_of_nothing_admits_nothing() {
+    let mut limits = limits(1_000);
+    limits.rate.insert(Period::MINUTE, 0);
+    let mut account = Account::open(&limits, "UTC");
+
+    let refusal = account.reserve(permit(1), fixtures::NOW).unwrap_err();
+
+    assert_eq!((refusal.rule, refusal.retryable), (LimitRule::Rate, false));
+}
+
+/// `security.md` 142: a day of 23 hours, a leap day and a clock that jumps refill once each.
+#[test]
+fn threat_142_no_window_refills_twice() {
+    let mut limits = Limits::default();
+    limits.budget.insert(Some(Period::DAY), Money::from_nanos(1));
+    let mut account = Account::open(&limits, "Europe/Berlin");
+    let mut admitted_at = |time: &str| account.reserve(permit(1), time.parse().unwrap()).is_ok();
+
+    assert!(admitted_at("2028-02-28T22:59:59Z"));
+    assert!(admitted_at("2028-02-28T23:00:00Z"), "the leap day");
+    assert!(!admitted_at("2028-02-28T22:59:59Z"), "a clock that stepped back");
+    assert!(admitted_at("2028-03-25T23:00:00Z"), "the day of 23 hours");
+    assert!(!admitted_at("2028-03-26T21:59:59Z"));
+    assert!(admitted_at("2028-03-26T22:00:00Z"));
+    assert!(!admitted_at("2028-03-26T00:00:00Z"));
 }
 
 proptest! {

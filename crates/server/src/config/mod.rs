@@ -1,0 +1,148 @@
+//! Settings: what an operator may change, with a default for each.
+//!
+//! [`Config`] is what the rest of the program is handed. Where its values come from (command line,
+//! environment, `aipassport.toml`, in that order) is decided in `load.rs`.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use aipassport_domain::{consent::Defaults, limits::Limits, money::Money, time::Period};
+use aipassport_store::DatabaseUrl;
+
+pub mod load;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    /// Where clients and browsers reach the broker; the OAuth issuer. No trailing slash.
+    pub public_url: String,
+    pub data_dir: PathBuf,
+    pub database: DatabaseUrl,
+    /// The key-encryption key: made at first start, readable by its owner alone.
+    pub key_file: PathBuf,
+    pub tls: Option<Tls>,
+    /// Reverse proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<std::net::IpAddr>,
+    pub upstreams: Upstreams,
+    pub registration: Registration,
+    pub tokens: Tokens,
+    /// What is filled in where neither client nor user set a limit.
+    pub grants: Defaults,
+    pub requests: Requests,
+    pub log: Log,
+}
+
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub format: LogFormat,
+    /// In the syntax of `RUST_LOG`.
+    pub filter: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Debug)]
+pub struct Tls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+#[derive(Clone, Debug)]
+pub struct Upstreams {
+    /// `HOST:PORT` that a credential's base URL may name although it is not the provider's public
+    /// one, or resolves to a private address.
+    pub allow: Vec<String>,
+    /// Base URLs that replace a provider's public one for every credential: (provider, URL).
+    pub base_urls: Vec<(String, String)>,
+    pub connect_timeout: Duration,
+    /// From the request sent to the answer's head.
+    pub answer_timeout: Duration,
+    /// Between two pieces of an answer.
+    pub idle_timeout: Duration,
+    pub total_timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// Whether an app must be registered to ask; otherwise one that only names itself may use
+    /// `POST /grant-requests`, and is shown as unverified.
+    pub required: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    pub access_seconds: i64,
+    pub code_seconds: i64,
+    pub refresh_idle_seconds: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Requests {
+    /// The largest body that is read.
+    pub body_limit: usize,
+    pub header_timeout: Duration,
+    pub body_timeout: Duration,
+    pub most_connections: usize,
+    /// How long calls under way may go on after the stop began.
+    pub drain_timeout: Duration,
+}
+
+impl Config {
+    /// Every default, for a broker on loopback with its data in `data_dir`.
+    pub fn local(data_dir: PathBuf) -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8787)),
+            public_url: "http://127.0.0.1:8787".to_owned(),
+            database: DatabaseUrl::Sqlite(data_dir.join("aipassport.db")),
+            key_file: data_dir.join("key"),
+            data_dir,
+            tls: None,
+            trusted_proxies: Vec::new(),
+            upstreams: Upstreams {
+                allow: Vec::new(),
+                base_urls: Vec::new(),
+                connect_timeout: Duration::from_secs(10),
+                answer_timeout: Duration::from_mins(5),
+                idle_timeout: Duration::from_mins(2),
+                total_timeout: Duration::from_hours(1),
+            },
+            registration: Registration { required: false },
+            tokens: Tokens {
+                access_seconds: 600,
+                code_seconds: 60,
+                refresh_idle_seconds: 14 * 86_400,
+            },
+            grants: Defaults {
+                limits: Limits {
+                    budget: [(Some(Period::MONTH), Money::from_cents(500))].into(),
+                    requests: [(Some(Period::MONTH), 10_000)].into(),
+                    rate: [(Period::MINUTE, 600)].into(),
+                    concurrency: Some(64),
+                    output_tokens_per_request: None,
+                },
+                lifetime_seconds: 30 * 86_400,
+                longest_lifetime_seconds: 365 * 86_400,
+            },
+            requests: Requests {
+                body_limit: 20 * 1024 * 1024,
+                header_timeout: Duration::from_secs(20),
+                body_timeout: Duration::from_mins(1),
+                most_connections: 4096,
+                drain_timeout: Duration::from_secs(30),
+            },
+            log: Log {
+                format: LogFormat::Text,
+                filter: "info".to_owned(),
+            },
+        }
+    }
+
+    /// Whether browsers reach the broker over HTTPS, so that cookies can be `__Host-` ones.
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+}

@@ -1,0 +1,12 @@
+//! stub
+
+use axum::Router;
+
+use crate::app::App;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+}
+
+/// stub
+pub struct Gateway;

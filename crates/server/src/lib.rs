@@ -1,0 +1,24 @@
+//! AIPassport: a broker for delegated AI access.
+//!
+//! Begin with [`app`] (what everything is handed) and [`routes`] (what answers where). The parts
+//! that talk do not know each other: [`oauth`] gives tokens, [`gateway`] spends them, [`web`] shows
+//! pages, [`api`] speaks JSON, [`jobs`] tidies up, [`cli`] is the command line. They meet in the
+//! `domain` and `store` crates and in [`app::App`].
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod gateway;
+pub mod jobs;
+pub mod oauth;
+pub mod password;
+pub mod random;
+pub mod routes;
+pub mod sandbox;
+pub mod serve;
+pub mod signing;
+pub mod telemetry;
+pub mod vault;
+pub mod web;

@@ -1,0 +1,120 @@
+//! Listening: the accept loop, TLS, connection limits and a stop that waits for what is under way.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+
+/// The other end of the connection, in the extensions of every request.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerAddress(pub SocketAddr);
+
+/// How a listener treats its connections.
+#[derive(Clone)]
+pub struct Listening {
+    pub tls: Option<TlsAcceptor>,
+    pub header_timeout: Duration,
+    pub most_connections: usize,
+    /// How long calls under way may go on after the stop began.
+    pub drain_timeout: Duration,
+}
+
+/// How many headers a request may have, and how large its head may be.
+const MOST_HEADERS: usize = 100;
+const LARGEST_HEAD: usize = 64 * 1024;
+/// A refused accept (too many files open) is tried again after this.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves `router` until `shutdown` is cancelled and what is under way has ended.
+pub async fn serve(listener: TcpListener, router: Router, listening: Listening, shutdown: CancellationToken) {
+    let connections = TaskTracker::new();
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(listening.most_connections));
+    loop {
+        let place = Arc::clone(&places).acquire_owned();
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = async { (place.await, listener.accept().await) } => accepted,
+        };
+        let (Ok(place), Ok((stream, peer))) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let (router, listening, watcher) = (router.clone(), listening.clone(), graceful.watcher());
+        connections.spawn(async move {
+            let _place = place;
+            // Without this the first token of a stream waits for an acknowledgement.
+            let _ = stream.set_nodelay(true);
+            match accept_tls(stream, listening.tls.as_ref(), listening.header_timeout).await {
+                Some(Stream::Plain(stream)) => connection(stream, peer, router, &listening, watcher).await,
+                Some(Stream::Tls(stream)) => connection(*stream, peer, router, &listening, watcher).await,
+                None => {}
+            }
+        });
+    }
+    drop(listener);
+    connections.close();
+    let drained = async {
+        graceful.shutdown().await;
+        connections.wait().await;
+    };
+    if tokio::time::timeout(listening.drain_timeout, drained).await.is_err() {
+        tracing::warn!("stopped while calls were still under way");
+    }
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
+}
+
+async fn accept_tls(stream: TcpStream, tls: Option<&TlsAcceptor>, timeout: Duration) -> Option<Stream> {
+    let Some(acceptor) = tls else {
+        return Some(Stream::Plain(stream));
+    };
+    let accepted = tokio::time::timeout(timeout, acceptor.accept(stream))
+        .await
+        .ok()?
+        .ok()?;
+    Some(Stream::Tls(Box::new(accepted)))
+}
+
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    router: Router,
+    listening: &Listening,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(PeerAddress(peer));
+        answer(router.clone(), request)
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(listening.header_timeout)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    // A broken connection is the client's affair; what it had under way settles itself.
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    router.oneshot(request.map(Body::new)).await
+}
