@@ -78,7 +78,7 @@ impl Broker {
         let data = Data::open(&config, clock, random).await?;
         let lock = lock(&config)?;
         let Data { store, vault, tenant_id, clock, random } = data;
-        let signing = SigningKeys::load_or_make(&store, &vault, &tenant_id, random.as_ref(), clock.now()).await?;
+        let signing = SigningKeys::load_or_create(&store, &vault, random.as_ref(), &tenant_id, clock.now()).await?;
         let listening = Listening {
             tls: config.tls.as_ref().map(tls::acceptor).transpose()?.map(|tls| TlsAcceptor::from(Arc::new(tls))),
             header_timeout: config.requests.header_timeout,

@@ -10,7 +10,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::{Data, Failure, Output, output::table, secret_from_stdin};
-use crate::credential_place;
+use crate::vault::Place;
 
 #[derive(Subcommand)]
 pub(super) enum CredentialCommand {
@@ -100,7 +100,7 @@ impl Listed {
 
 async fn add(data: &Data, user: &str, provider: &str, base_url: Option<String>) -> Result<Listed, Failure> {
     let user = data.user_named(user).await?;
-    let known: Vec<&str> = aipassport_providers::all().map(|adapter| adapter.id()).collect();
+    let known: Vec<&str> = aipassport_providers::adapter::all().into_iter().map(|adapter| adapter.id()).collect();
     if !known.contains(&provider) {
         return Err(Failure::Said(format!("there is no provider {provider:?}: {}", known.join(", "))));
     }
@@ -111,7 +111,7 @@ async fn add(data: &Data, user: &str, provider: &str, base_url: Option<String>) 
     }
 
     let id = CredentialId::new(data.random.id(data.clock.now()));
-    let sealed = data.vault.seal(credential_place(&id), &key, data.random.as_ref()).map_err(|error| Failure::Said(error.to_string()))?;
+    let sealed = data.vault.seal(Place::of_credential(&id), &key, data.random.as_ref()).map_err(|error| Failure::Said(error.to_string()))?;
     let credential = ProviderCredential {
         id,
         tenant_id: data.tenant_id.clone(),

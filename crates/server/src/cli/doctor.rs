@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::{Data, Failure, Output};
-use crate::credential_place;
+use crate::vault::Place;
 
 #[derive(Serialize)]
 struct Report {
@@ -47,7 +47,7 @@ async fn credentials(data: &Data) -> Result<Vec<String>, Failure> {
     let mut findings = Vec::new();
     for user in data.store.users(&data.tenant_id).await? {
         for credential in data.store.credentials_of(&data.tenant_id, &user.id).await? {
-            if data.vault.open(credential_place(&credential.id), &credential.sealed).is_err() {
+            if data.vault.open(Place::of_credential(&credential.id), &credential.sealed).is_err() {
                 findings.push(format!("{}'s {} credential {} does not open", user.name, credential.provider, credential.id));
             }
         }
