@@ -46,7 +46,10 @@ pub enum StartError {
     #[error("another broker is running on {0}")]
     AlreadyRunning(String),
     #[error("cannot listen on {address}: {source}")]
-    Listen { address: SocketAddr, source: std::io::Error },
+    Listen {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Signing(#[from] SigningError),
     #[error(transparent)]
@@ -64,7 +67,12 @@ pub enum StartError {
 impl Broker {
     /// Opens the data, resolves what a crash left behind, and binds the listener.
     pub async fn start(config: Config, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, StartError> {
-        let listener = TcpListener::bind(config.listen).await.map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|source| StartError::Listen {
+                address: config.listen,
+                source,
+            })?;
         Self::start_on(listener, config, clock, random).await
     }
 
@@ -77,10 +85,21 @@ impl Broker {
     ) -> Result<Self, StartError> {
         let data = Data::open(&config, clock, random).await?;
         let lock = lock(&config)?;
-        let Data { store, vault, tenant_id, clock, random } = data;
+        let Data {
+            store,
+            vault,
+            tenant_id,
+            clock,
+            random,
+        } = data;
         let signing = SigningKeys::load_or_create(&store, &vault, random.as_ref(), &tenant_id, clock.now()).await?;
         let listening = Listening {
-            tls: config.tls.as_ref().map(tls::acceptor).transpose()?.map(|tls| TlsAcceptor::from(Arc::new(tls))),
+            tls: config
+                .tls
+                .as_ref()
+                .map(tls::acceptor)
+                .transpose()?
+                .map(|tls| TlsAcceptor::from(Arc::new(tls))),
             header_timeout: config.requests.header_timeout,
             most_connections: config.requests.most_connections,
             drain_timeout: config.requests.drain_timeout,
@@ -101,7 +120,13 @@ impl Broker {
         });
         jobs::recover(&app).await?;
         let router = routes::router(app.clone());
-        Ok(Self { app, router, listener, listening, _lock: lock })
+        Ok(Self {
+            app,
+            router,
+            listener,
+            listening,
+            _lock: lock,
+        })
     }
 
     pub fn app(&self) -> &App {
@@ -110,7 +135,13 @@ impl Broker {
 
     /// Answers until `stop` is cancelled; then waits for calls under way and for settlements.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { app, router, listener, listening, _lock } = self;
+        let Self {
+            app,
+            router,
+            listener,
+            listening,
+            _lock,
+        } = self;
         jobs::start(&app);
         let stopping = {
             let (app, stop) = (app.clone(), stop.clone());
@@ -127,13 +158,22 @@ impl Broker {
 }
 
 fn lock(config: &Config) -> Result<Option<File>, StartError> {
-    let DatabaseUrl::Sqlite(path) = &config.database else { return Ok(None) };
+    let DatabaseUrl::Sqlite(path) = &config.database else {
+        return Ok(None);
+    };
     let path = path.with_extension("lock");
     let in_use = || StartError::AlreadyRunning(path.display().to_string());
-    let file = File::create(&path).map_err(|source| DataError::Folder { folder: path.display().to_string(), source })?;
+    let file = File::create(&path).map_err(|source| DataError::Folder {
+        folder: path.display().to_string(),
+        source,
+    })?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Err(in_use()),
-        Err(TryLockError::Error(source)) => Err(DataError::Folder { folder: path.display().to_string(), source }.into()),
+        Err(TryLockError::Error(source)) => Err(DataError::Folder {
+            folder: path.display().to_string(),
+            source,
+        }
+        .into()),
     }
 }

@@ -62,7 +62,12 @@ impl From<Client> for Listed {
 impl ClientCommand {
     pub(super) async fn run(self, data: &Data, output: Output) -> Result<(), Failure> {
         match self {
-            Self::Add { name, address, redirect_uri, confidential } => {
+            Self::Add {
+                name,
+                address,
+                redirect_uri,
+                confidential,
+            } => {
                 let added = add(data, name, address, redirect_uri, confidential).await?;
                 output.print(&added, |added| match &added.client_secret {
                     Some(secret) => format!("client_id: {}\nclient_secret (shown once): {secret}", added.client_id),
@@ -73,8 +78,18 @@ impl ClientCommand {
                 let clients = data.store.clients(&data.tenant_id).await?;
                 let listed: Vec<Listed> = clients.into_iter().map(Listed::from).collect();
                 output.print(&listed, |listed| {
-                    let cells = |client: &Listed| vec![client.client_id.to_string(), client.name.clone(), client.address.clone(), client.redirect_uris.join(" ")];
-                    table(&["CLIENT ID", "NAME", "ADDRESS", "REDIRECT URIS"], listed.iter().map(cells))
+                    let cells = |client: &Listed| {
+                        vec![
+                            client.client_id.to_string(),
+                            client.name.clone(),
+                            client.address.clone(),
+                            client.redirect_uris.join(" "),
+                        ]
+                    };
+                    table(
+                        &["CLIENT ID", "NAME", "ADDRESS", "REDIRECT URIS"],
+                        listed.iter().map(cells),
+                    )
                 });
             }
         }
@@ -82,13 +97,23 @@ impl ClientCommand {
     }
 }
 
-async fn add(data: &Data, name: String, address: Option<String>, redirect_uris: Vec<String>, is_confidential: bool) -> Result<Listed, Failure> {
+async fn add(
+    data: &Data,
+    name: String,
+    address: Option<String>,
+    redirect_uris: Vec<String>,
+    is_confidential: bool,
+) -> Result<Listed, Failure> {
     for uri in &redirect_uris {
         check_redirect_uri(uri).map_err(|reason| Failure::Said(format!("{uri:?}: {reason}")))?;
     }
     let address = match address {
         Some(address) => address,
-        None => redirect_uris.first().and_then(|uri| url::Url::parse(uri).ok()).map(|uri| uri.origin().ascii_serialization()).unwrap_or_default(),
+        None => redirect_uris
+            .first()
+            .and_then(|uri| url::Url::parse(uri).ok())
+            .map(|uri| uri.origin().ascii_serialization())
+            .unwrap_or_default(),
     };
     let secret = is_confidential.then(|| data.random.secret(CLIENT_SECRET_PREFIX));
     let now = data.clock.now();
@@ -98,13 +123,21 @@ async fn add(data: &Data, name: String, address: Option<String>, redirect_uris: 
         name,
         address,
         redirect_uris,
-        authentication: secret.as_ref().map_or(ClientAuthentication::None, |secret| ClientAuthentication::Secret(data.vault.hash(secret.expose()))),
+        authentication: secret.as_ref().map_or(ClientAuthentication::None, |secret| {
+            ClientAuthentication::Secret(data.vault.hash(secret.expose()))
+        }),
         registration: Registration::Registered,
         created_at: now,
         disabled_at: None,
     };
     client.check().map_err(|reason| Failure::Said(reason.to_owned()))?;
-    let added = Happened::ClientAdded { client_id: client.id.clone(), name: client.name.clone() };
+    let added = Happened::ClientAdded {
+        client_id: client.id.clone(),
+        name: client.name.clone(),
+    };
     data.store.add_client(&client, &data.event(None, None, added)).await?;
-    Ok(Listed { client_secret: secret.map(|secret| secret.expose().to_owned()), ..client.into() })
+    Ok(Listed {
+        client_secret: secret.map(|secret| secret.expose().to_owned()),
+        ..client.into()
+    })
 }

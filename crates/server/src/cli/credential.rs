@@ -66,22 +66,41 @@ impl From<ProviderCredential> for Listed {
 impl CredentialCommand {
     pub(super) async fn run(self, data: &Data, output: Output) -> Result<(), Failure> {
         match self {
-            Self::Add { user, provider, base_url, .. } => {
+            Self::Add {
+                user,
+                provider,
+                base_url,
+                ..
+            } => {
                 let added = add(data, &user, &provider, base_url).await?;
-                output.print(&added, |added| format!("added {} (…{}) as {}", added.provider, added.last_four, added.id));
+                output.print(&added, |added| {
+                    format!("added {} (…{}) as {}", added.provider, added.last_four, added.id)
+                });
             }
             Self::List { user } => {
                 let user = data.user_named(&user).await?;
                 let credentials = data.store.credentials_of(&data.tenant_id, &user.id).await?;
                 let listed: Vec<Listed> = credentials.into_iter().map(Listed::from).collect();
-                output.print(&listed, |listed| table(&["ID", "PROVIDER", "KEY", "ADDED", "LAST USED"], listed.iter().map(Listed::cells)));
+                output.print(&listed, |listed| {
+                    table(
+                        &["ID", "PROVIDER", "KEY", "ADDED", "LAST USED"],
+                        listed.iter().map(Listed::cells),
+                    )
+                });
             }
             Self::Remove { id } => {
                 let id = CredentialId::new(id);
                 let unknown = || Failure::Said(format!("there is no credential {id}"));
                 let credential = data.store.credential(&data.tenant_id, &id).await?.ok_or_else(unknown)?;
-                let removed = Happened::CredentialRemoved { credential_id: id.clone(), provider: credential.provider };
-                if !data.store.remove_credential(&id, &data.event(Some(&credential.user_id), None, removed)).await? {
+                let removed = Happened::CredentialRemoved {
+                    credential_id: id.clone(),
+                    provider: credential.provider,
+                };
+                if !data
+                    .store
+                    .remove_credential(&id, &data.event(Some(&credential.user_id), None, removed))
+                    .await?
+                {
                     return Err(unknown());
                 }
                 output.print(&serde_json::json!({ "removed": id }), |_| format!("removed {id}"));
@@ -93,25 +112,44 @@ impl CredentialCommand {
 
 impl Listed {
     fn cells(&self) -> Vec<String> {
-        let last_used = self.last_used_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
-        vec![self.id.to_string(), self.provider.to_string(), format!("…{}", self.last_four), self.created_at.to_string(), last_used]
+        let last_used = self
+            .last_used_at
+            .map_or_else(|| "never".to_owned(), |at| at.to_string());
+        vec![
+            self.id.to_string(),
+            self.provider.to_string(),
+            format!("…{}", self.last_four),
+            self.created_at.to_string(),
+            last_used,
+        ]
     }
 }
 
 async fn add(data: &Data, user: &str, provider: &str, base_url: Option<String>) -> Result<Listed, Failure> {
     let user = data.user_named(user).await?;
-    let known: Vec<&str> = aipassport_providers::adapter::all().into_iter().map(|adapter| adapter.id()).collect();
+    let known: Vec<&str> = aipassport_providers::adapter::all()
+        .into_iter()
+        .map(|adapter| adapter.id())
+        .collect();
     if !known.contains(&provider) {
-        return Err(Failure::Said(format!("there is no provider {provider:?}: {}", known.join(", "))));
+        return Err(Failure::Said(format!(
+            "there is no provider {provider:?}: {}",
+            known.join(", ")
+        )));
     }
     let base_url = base_url.as_deref().map(plain_base_url).transpose()?;
     let key = secret_from_stdin()?;
     if !key.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Failure::Said("a provider credential is one line of plain characters".to_owned()));
+        return Err(Failure::Said(
+            "a provider credential is one line of plain characters".to_owned(),
+        ));
     }
 
     let id = CredentialId::new(data.random.id(data.clock.now()));
-    let sealed = data.vault.seal(Place::of_credential(&id), &key, data.random.as_ref()).map_err(|error| Failure::Said(error.to_string()))?;
+    let sealed = data
+        .vault
+        .seal(Place::of_credential(&id), &key, data.random.as_ref())
+        .map_err(|error| Failure::Said(error.to_string()))?;
     let credential = ProviderCredential {
         id,
         tenant_id: data.tenant_id.clone(),
@@ -129,15 +167,22 @@ async fn add(data: &Data, user: &str, provider: &str, base_url: Option<String>) 
         provider: credential.provider.clone(),
         last_four: credential.last_four.clone(),
     };
-    data.store.add_credential(&credential, &data.event(Some(&user.id), None, added)).await?;
+    data.store
+        .add_credential(&credential, &data.event(Some(&user.id), None, added))
+        .await?;
     Ok(credential.into())
 }
 
 /// An address without user, query or fragment; whether it may be reached is the broker's decision.
 fn plain_base_url(text: &str) -> Result<String, Failure> {
-    let wrong = || Failure::Said(format!("{text:?} is not a base URL: write http(s)://HOST[:PORT][/PATH]"));
+    let wrong = || {
+        Failure::Said(format!(
+            "{text:?} is not a base URL: write http(s)://HOST[:PORT][/PATH]"
+        ))
+    };
     let url = url::Url::parse(text).map_err(|_| wrong())?;
-    let has_more = !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some();
+    let has_more =
+        !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some();
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() || has_more {
         return Err(wrong());
     }

@@ -22,20 +22,37 @@ struct Check {
 
 impl Check {
     fn of(name: &'static str, findings: Vec<String>) -> Self {
-        Self { name, ok: findings.is_empty(), findings }
+        Self {
+            name,
+            ok: findings.is_empty(),
+            findings,
+        }
     }
 }
 
 /// Exit code 1 where something is wrong; what it is stands in the report.
 pub(super) async fn run(data: &Data, output: Output) -> Result<ExitCode, Failure> {
     let checks = vec![
-        Check::of("balances equal the sums of their calls, and no hold is orphaned", balances(data).await?),
+        Check::of(
+            "balances equal the sums of their calls, and no hold is orphaned",
+            balances(data).await?,
+        ),
         Check::of("every provider credential opens", credentials(data).await?),
-        Check::of("there is an active signing key, and every one opens", signing_keys(data).await?),
+        Check::of(
+            "there is an active signing key, and every one opens",
+            signing_keys(data).await?,
+        ),
     ];
-    let report = Report { ok: checks.iter().all(|check| check.ok), checks };
+    let report = Report {
+        ok: checks.iter().all(|check| check.ok),
+        checks,
+    };
     output.print(&report, Report::to_text);
-    Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn balances(data: &Data) -> Result<Vec<String>, Failure> {
@@ -47,8 +64,15 @@ async fn credentials(data: &Data) -> Result<Vec<String>, Failure> {
     let mut findings = Vec::new();
     for user in data.store.users(&data.tenant_id).await? {
         for credential in data.store.credentials_of(&data.tenant_id, &user.id).await? {
-            if data.vault.open(Place::of_credential(&credential.id), &credential.sealed).is_err() {
-                findings.push(format!("{}'s {} credential {} does not open", user.name, credential.provider, credential.id));
+            if data
+                .vault
+                .open(Place::of_credential(&credential.id), &credential.sealed)
+                .is_err()
+            {
+                findings.push(format!(
+                    "{}'s {} credential {} does not open",
+                    user.name, credential.provider, credential.id
+                ));
             }
         }
     }

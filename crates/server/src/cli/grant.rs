@@ -57,14 +57,23 @@ impl GrantCommand {
         match self {
             Self::List { user } => {
                 let grants = match user {
-                    Some(name) => data.store.grants_of(&data.tenant_id, &data.user_named(&name).await?.id).await?,
+                    Some(name) => {
+                        data.store
+                            .grants_of(&data.tenant_id, &data.user_named(&name).await?.id)
+                            .await?
+                    }
                     None => data.store.grants(&data.tenant_id).await?,
                 };
                 let mut shown = Vec::new();
                 for grant in grants {
                     shown.push(show(data, grant).await?);
                 }
-                output.print(&shown, |shown| table(&["ID", "STATUS", "APP", "SPENT", "EXPIRES"], shown.iter().map(Shown::cells)));
+                output.print(&shown, |shown| {
+                    table(
+                        &["ID", "STATUS", "APP", "SPENT", "EXPIRES"],
+                        shown.iter().map(Shown::cells),
+                    )
+                });
             }
             Self::Show { id } => {
                 let grant = find(data, &id).await?;
@@ -72,9 +81,15 @@ impl GrantCommand {
             }
             Self::Revoke { id } => {
                 let grant = find(data, &id).await?;
-                let revoked = Happened::GrantRevoked { reason: RevocationReason::ByOperator };
-                data.store.revoke_grant(&grant.id, &data.event(Some(&grant.user_id), Some(&grant.id), revoked)).await?;
-                output.print(&serde_json::json!({ "id": grant.id, "status": "revoked" }), |_| format!("revoked {}", grant.id));
+                let revoked = Happened::GrantRevoked {
+                    reason: RevocationReason::ByOperator,
+                };
+                data.store
+                    .revoke_grant(&grant.id, &data.event(Some(&grant.user_id), Some(&grant.id), revoked))
+                    .await?;
+                output.print(&serde_json::json!({ "id": grant.id, "status": "revoked" }), |_| {
+                    format!("revoked {}", grant.id)
+                });
             }
         }
         Ok(())
@@ -90,7 +105,10 @@ async fn show(data: &Data, grant: Grant) -> Result<Shown, Failure> {
     let now = data.clock.now();
     let accounts = data.store.accounts_of(&grant.tenant_id, &grant.id).await?;
     let is_exhausted = accounts.iter().any(|(_, account)| account.is_exhausted(now));
-    let limits = accounts.iter().flat_map(|(provider, account)| shown_limits(provider.as_str(), account, now)).collect();
+    let limits = accounts
+        .iter()
+        .flat_map(|(provider, account)| shown_limits(provider.as_str(), account, now))
+        .collect();
     Ok(Shown {
         status: grant.status(is_exhausted, now),
         id: grant.id,
@@ -121,8 +139,16 @@ fn shown_limits(provider: &str, account: &Account, now: Timestamp) -> Vec<ShownL
 impl Shown {
     fn cells(&self) -> Vec<String> {
         let spent = self.limits.iter().find(|limit| limit.rule == LimitRule::Budget);
-        let spent = spent.map(|budget| format!("${} of ${}", budget.used, budget.limit)).unwrap_or_default();
-        vec![self.id.to_string(), self.status.as_str().to_owned(), self.client_name.clone(), spent, self.expires_at.to_string()]
+        let spent = spent
+            .map(|budget| format!("${} of ${}", budget.used, budget.limit))
+            .unwrap_or_default();
+        vec![
+            self.id.to_string(),
+            self.status.as_str().to_owned(),
+            self.client_name.clone(),
+            spent,
+            self.expires_at.to_string(),
+        ]
     }
 
     fn to_text(&self) -> String {

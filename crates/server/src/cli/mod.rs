@@ -35,7 +35,12 @@ use output::Output;
 
 /// A broker for delegated AI access: apps borrow your AI keys, within limits, and never see them.
 #[derive(Parser)]
-#[command(name = "aipassport", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "aipassport",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 struct CommandLine {
     #[command(flatten)]
     arguments: Arguments,
@@ -105,7 +110,12 @@ pub fn run(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> ExitCode {
     }
 }
 
-async fn dispatch(line: CommandLine, output: Output, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<ExitCode, Failure> {
+async fn dispatch(
+    line: CommandLine,
+    output: Output,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> Result<ExitCode, Failure> {
     let CommandLine { arguments, command, .. } = line;
     match command {
         Command::Serve(serving) => serve::run(&arguments, &serving, clock, random).await?,
@@ -147,11 +157,15 @@ impl Data {
 /// Reads a secret from standard input: one line, without its end.
 fn secret_from_stdin() -> Result<aipassport_domain::secret::Secret, Failure> {
     let mut line = String::new();
-    std::io::stdin().read_line(&mut line).map_err(|error| Failure::Said(format!("cannot read standard input: {error}")))?;
+    std::io::stdin()
+        .read_line(&mut line)
+        .map_err(|error| Failure::Said(format!("cannot read standard input: {error}")))?;
     let secret = aipassport_domain::secret::Secret::new(line.trim_end_matches(['\r', '\n']));
     zeroize::Zeroize::zeroize(&mut line);
     if secret.expose().is_empty() {
-        return Err(Failure::Said("standard input is empty: the secret is read from there".to_owned()));
+        return Err(Failure::Said(
+            "standard input is empty: the secret is read from there".to_owned(),
+        ));
     }
     Ok(secret)
 }

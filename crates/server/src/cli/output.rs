@@ -20,7 +20,11 @@ impl Output {
 
     /// Prints `value` as JSON, or what `text` makes of it. A reader that has gone is no failure.
     pub(super) fn print<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) {
-        let shown = if self.is_json { serde_json::to_string(value).unwrap_or_default() } else { text(value) };
+        let shown = if self.is_json {
+            serde_json::to_string(value).unwrap_or_default()
+        } else {
+            text(value)
+        };
         let _ = writeln!(io::stdout().lock(), "{}", shown.trim_end());
     }
 
@@ -41,7 +45,13 @@ impl Output {
 pub(super) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut lines: Vec<Vec<String>> = vec![head.iter().map(|&cell| cell.to_owned()).collect()];
     lines.extend(rows);
-    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
+    let width = |column: usize| {
+        lines
+            .iter()
+            .filter_map(|line| line.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
     let widths: Vec<usize> = (0..head.len()).filter_map(width).collect();
     let padded = |line: &Vec<String>| {
         let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));

@@ -12,7 +12,12 @@ use crate::sandbox::provider::{self, SWITCHES_HELP, SandboxOptions};
 #[command(after_long_help = SWITCHES_HELP)]
 pub(super) struct SandboxProvider {
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, env = "AIPASSPORT_SANDBOX_LISTEN", default_value = "127.0.0.1:8788", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "AIPASSPORT_SANDBOX_LISTEN",
+        default_value = "127.0.0.1:8788",
+        value_name = "ADDRESS"
+    )]
     listen: SocketAddr,
     /// A key that is accepted; repeatable. Without one, any key is, but none at all is not
     #[arg(long, value_name = "KEY")]
@@ -27,7 +32,10 @@ impl SandboxProvider {
         output.print(&serde_json::json!({ "url": format!("http://{address}") }), |_| {
             format!("sandbox provider on http://{address}\nbase URLs: http://{address}/openai and http://{address}/anthropic\nits bill:  http://{address}/sandbox/bill")
         });
-        let options = SandboxOptions { required_keys: self.require_key.clone(), ..SandboxOptions::default() };
+        let options = SandboxOptions {
+            required_keys: self.require_key.clone(),
+            ..SandboxOptions::default()
+        };
         let stop = stop_signal();
         let served = provider::serve(listener, options, async move { stop.cancelled().await }).await;
         served.map_err(|error| Failure::Said(error.to_string()))

@@ -13,7 +13,12 @@ use crate::{
     telemetry,
 };
 
-pub(super) async fn run(arguments: &Arguments, serving: &ServeArguments, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<(), Failure> {
+pub(super) async fn run(
+    arguments: &Arguments,
+    serving: &ServeArguments,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> Result<(), Failure> {
     let config = load::load_for_serving(arguments, serving)?;
     telemetry::start(config.log.format, &config.log.filter).map_err(Failure::Said)?;
     let broker = Broker::start(config, clock, random).await?;
@@ -27,7 +32,10 @@ pub(super) async fn run(arguments: &Arguments, serving: &ServeArguments, clock: 
 pub(super) fn stop_signal() -> CancellationToken {
     let stop = CancellationToken::new();
     let stopped = stop.clone();
-    #[expect(clippy::disallowed_methods, reason = "it waits for the signal that shutdown begins with")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it waits for the signal that shutdown begins with"
+    )]
     tokio::spawn(async move {
         wait_for_signal().await;
         stopped.cancel();
@@ -38,7 +46,8 @@ pub(super) fn stop_signal() -> CancellationToken {
 #[cfg(unix)]
 async fn wait_for_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {

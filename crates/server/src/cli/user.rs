@@ -49,7 +49,12 @@ struct Issued {
 impl UserCommand {
     pub(super) async fn run(self, data: &Data, output: Output) -> Result<(), Failure> {
         match self {
-            Self::Add { name, admin, password_stdin, time_zone } => {
+            Self::Add {
+                name,
+                admin,
+                password_stdin,
+                time_zone,
+            } => {
                 let added = add(data, name, admin, password_stdin, time_zone).await?;
                 output.print(&added, |added| match &added.password {
                     Some(password) => format!("added {} ({})\npassword (shown once): {password}", added.name, added.id),
@@ -65,14 +70,28 @@ impl UserCommand {
     }
 }
 
-async fn add(data: &Data, name: String, is_admin: bool, password_stdin: bool, time_zone: String) -> Result<Added, Failure> {
+async fn add(
+    data: &Data,
+    name: String,
+    is_admin: bool,
+    password_stdin: bool,
+    time_zone: String,
+) -> Result<Added, Failure> {
     if name.trim().is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-        return Err(Failure::Said(format!("a name has 1 to {LONGEST_NAME} characters, none of them control characters")));
+        return Err(Failure::Said(format!(
+            "a name has 1 to {LONGEST_NAME} characters, none of them control characters"
+        )));
     }
     if jiff::tz::TimeZone::get(&time_zone).is_err() {
-        return Err(Failure::Said(format!("there is no time zone {time_zone:?}: write an IANA name like Europe/Berlin")));
+        return Err(Failure::Said(format!(
+            "there is no time zone {time_zone:?}: write an IANA name like Europe/Berlin"
+        )));
     }
-    let password = if password_stdin { secret_from_stdin()? } else { data.random.secret("") };
+    let password = if password_stdin {
+        secret_from_stdin()?
+    } else {
+        data.random.secret("")
+    };
     let passwords = Passwords::new(data.random.as_ref()).map_err(|error| Failure::Said(error.to_string()))?;
     let hash = passwords.hash(password.clone(), data.random.clone()).await;
     let now = data.clock.now();
@@ -86,13 +105,24 @@ async fn add(data: &Data, name: String, is_admin: bool, password_stdin: bool, ti
         created_at: now,
         suspended_at: None,
     };
-    let event = data.event(Some(&user.id), None, Happened::UserAdded { name: user.name.clone() });
+    let event = data.event(
+        Some(&user.id),
+        None,
+        Happened::UserAdded {
+            name: user.name.clone(),
+        },
+    );
     match data.store.add_user(&user, &event).await {
         Err(StoreError::Taken) => return Err(Failure::Said(format!("there is a user {:?} already", user.name))),
         added => added?,
     }
     let shown = (!password_stdin).then(|| password.expose().to_owned());
-    Ok(Added { id: user.id, name: user.name, is_admin, password: shown })
+    Ok(Added {
+        id: user.id,
+        name: user.name,
+        is_admin,
+        password: shown,
+    })
 }
 
 async fn issue(data: &Data, name: &str) -> Result<Issued, Failure> {
@@ -105,6 +135,11 @@ async fn issue(data: &Data, name: &str) -> Result<Issued, Failure> {
         created_at: data.clock.now(),
         expires_at: None,
     };
-    data.store.issue_api_token(&issued, &data.event(Some(&user.id), None, Happened::ApiTokenIssued)).await?;
-    Ok(Issued { user_id: user.id, token: token.expose().to_owned() })
+    data.store
+        .issue_api_token(&issued, &data.event(Some(&user.id), None, Happened::ApiTokenIssued))
+        .await?;
+    Ok(Issued {
+        user_id: user.id,
+        token: token.expose().to_owned(),
+    })
 }

@@ -50,7 +50,11 @@ pub struct Place<'a> {
 
 impl<'a> Place<'a> {
     pub fn of_credential(id: &'a CredentialId) -> Self {
-        Self { table: "credentials", column: "sealed", row: id.as_str() }
+        Self {
+            table: "credentials",
+            column: "sealed",
+            row: id.as_str(),
+        }
     }
 }
 
