@@ -14,6 +14,7 @@ pub mod config;
 pub mod gateway;
 pub mod jobs;
 pub mod oauth;
+pub mod page_error;
 pub mod password;
 pub mod random;
 pub mod routes;
