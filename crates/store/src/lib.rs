@@ -16,6 +16,7 @@ mod authorization_requests;
 mod clients;
 mod codes;
 mod credentials;
+mod data_keys;
 mod error;
 mod grants;
 mod migrations;

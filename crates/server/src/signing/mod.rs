@@ -87,6 +87,13 @@ impl SigningKeys {
         Ok(Self(RwLock::new(Arc::new(keys))))
     }
 
+    /// Reads the tenant's keys; fails where one does not open or none can sign.
+    pub async fn load(store: &Store, vault: &Vault, tenant_id: &TenantId) -> Result<Self, SigningError> {
+        let keys = KeySet::load(store, vault, tenant_id).await?;
+        keys.newest_active().ok_or(SigningError::NoActiveKey)?;
+        Ok(Self(RwLock::new(Arc::new(keys))))
+    }
+
     /// Takes over what the store says now: after a rotation, or a revocation in an emergency.
     pub async fn reload(&self, store: &Store, vault: &Vault, tenant_id: &TenantId) -> Result<(), SigningError> {
         let keys = Arc::new(KeySet::load(store, vault, tenant_id).await?);

@@ -48,6 +48,16 @@ pub struct Place<'a> {
     pub row: &'a str,
 }
 
+impl<'a> Place<'a> {
+    pub fn of_credential(id: &'a CredentialId) -> Self {
+        Self {
+            table: "credentials",
+            column: "sealed",
+            row: id.as_str(),
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
     #[error("a sealed value does not open: it was changed, moved, or sealed with another key")]
