@@ -16,6 +16,7 @@ pub mod data;
 pub mod gateway;
 pub mod jobs;
 pub mod oauth;
+pub mod page_error;
 pub mod password;
 pub mod random;
 pub mod routes;
