@@ -9,6 +9,7 @@ pub mod api;
 pub mod app;
 pub mod broker;
 pub mod browser_session;
+pub mod caller;
 pub mod cli;
 pub mod clock;
 pub mod config;
