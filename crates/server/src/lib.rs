@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod data;
+pub mod entries;
 pub mod gateway;
 pub mod jobs;
 pub mod oauth;
