@@ -36,9 +36,13 @@ struct Edit {
 enum EditText {
     Fixed(Cow<'static, str>),
     /// The output cap as a new member with this name, before the others.
-    NewCap { member: &'static str },
+    NewCap {
+        member: &'static str,
+    },
     /// The output cap, unless the client's own is as low.
-    LowerCap { asked: Option<u64> },
+    LowerCap {
+        asked: Option<u64>,
+    },
 }
 
 impl UpstreamBody {
