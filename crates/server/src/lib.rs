@@ -7,12 +7,16 @@
 
 pub mod api;
 pub mod app;
+pub mod broker;
+pub mod browser_session;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod data;
 pub mod gateway;
 pub mod jobs;
 pub mod oauth;
+pub mod page_error;
 pub mod password;
 pub mod random;
 pub mod routes;
@@ -20,5 +24,6 @@ pub mod sandbox;
 pub mod serve;
 pub mod signing;
 pub mod telemetry;
+pub mod tls;
 pub mod vault;
 pub mod web;
