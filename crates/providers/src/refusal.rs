@@ -78,14 +78,19 @@ impl Reason<'_> {
             Self::TooLarge => "size",
             Self::UnsupportedMediaType => "media_type",
             Self::UpstreamFailed | Self::UpstreamTimedOut => "upstream",
-            Self::UpstreamRefusedCredential => "provider_credential",
+            Self::BodyTimedOut => "body",
+            Self::UpstreamRefusedCredential | Self::NoCredential => "provider_credential",
+            Self::Internal => "internal",
             Self::Unavailable => "unavailable",
         }
     }
 
     /// Whether the same request may succeed later without anybody changing anything.
     fn is_passing(&self) -> bool {
-        matches!(self, Self::UpstreamFailed | Self::UpstreamTimedOut | Self::Unavailable)
+        matches!(
+            self,
+            Self::BodyTimedOut | Self::UpstreamFailed | Self::UpstreamTimedOut | Self::Unavailable
+        )
     }
 
     /// What people read.
@@ -103,6 +108,9 @@ impl Reason<'_> {
             Self::UpstreamRefusedCredential => {
                 "the provider does not accept the credential it is called with; its owner has been told".into()
             }
+            Self::NoCredential => "the user has no credential for this provider".into(),
+            Self::BodyTimedOut => "the body did not arrive in time".into(),
+            Self::Internal => "something went wrong in this broker".into(),
             Self::Unavailable => "this broker cannot take calls right now".into(),
         }
     }
