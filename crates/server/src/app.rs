@@ -7,7 +7,10 @@ use aipassport_providers::prices::PriceBook;
 use aipassport_store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{clock::Clock, config::Config, gateway::Gateway, random::Random, signing::SigningKeys, vault::Vault};
+use crate::{
+    clock::Clock, config::Config, gateway::Gateway, password::Passwords, random::Random, signing::SigningKeys,
+    vault::Vault,
+};
 
 #[derive(Clone)]
 pub struct App(Arc<Parts>);
@@ -18,6 +21,7 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub vault: Vault,
+    pub passwords: Passwords,
     pub signing: SigningKeys,
     pub prices: PriceBook,
     /// Caches, upstream connections and open streams.

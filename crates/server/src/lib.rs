@@ -7,17 +7,24 @@
 
 pub mod api;
 pub mod app;
+pub mod broker;
+pub mod browser_session;
+pub mod caller;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod data;
 pub mod gateway;
 pub mod jobs;
 pub mod oauth;
+pub mod page_error;
+pub mod password;
 pub mod random;
 pub mod routes;
 pub mod sandbox;
 pub mod serve;
 pub mod signing;
 pub mod telemetry;
+pub mod tls;
 pub mod vault;
 pub mod web;

@@ -24,8 +24,6 @@ pub enum OpenError {
         at: String,
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    #[error("not a database URL: write postgres://… or the path of a file")]
-    NotADatabaseUrl,
     #[error("{path} may be read by others: run chmod 600 on it", path = path.display())]
     OpenToOthers { path: PathBuf },
     #[error("the database was written by a newer version (schema {found}, this version knows {known}): upgrade first")]

@@ -1,1 +1,217 @@
-//! Running statements on either engine.
+//! Running one SQL text on either engine: values in, rows out, errors mapped once.
+
+use aipassport_domain::{
+    ids::{
+        AuthorizationRequestId, ClientId, CredentialId, GrantId, KeyId, ProviderId, TenantId, TokenFamilyId, UserId,
+    },
+    secret::{Sealed, SecretHash},
+    time::Timestamp,
+};
+use sqlx::{
+    Any, Executor, Row as _, SqlSafeStr, SqlStr,
+    any::{AnyArguments, AnyRow},
+    query::Query,
+};
+
+use crate::{Store, StoreError, open::Engine};
+
+/// A transaction that may write; dropped without `commit` it never happened.
+pub(crate) type Transaction = sqlx::Transaction<'static, Any>;
+
+impl Store {
+    /// Begins a transaction that may write.
+    ///
+    /// On SQLite it takes the write lock at once: one that began by reading could find, when it
+    /// comes to write, that what it read has changed, and fail.
+    pub(crate) async fn begin_write(&self) -> Result<Transaction, StoreError> {
+        let begin = match self.engine() {
+            Engine::Sqlite => "begin immediate",
+            Engine::Postgres => "begin isolation level read committed",
+        };
+        self.pool().begin_with(begin).await.map_err(StoreError::from)
+    }
+
+    /// Begins a transaction that only reads.
+    pub(crate) async fn begin_read(&self) -> Result<Transaction, StoreError> {
+        self.pool().begin().await.map_err(StoreError::from)
+    }
+}
+
+/// A statement and its values, in the order of `$1`, `$2`, ….
+pub(crate) struct Statement {
+    text: SqlStr,
+    values: AnyArguments,
+    has_nul: bool,
+}
+
+pub(crate) fn sql(text: impl SqlSafeStr) -> Statement {
+    Statement {
+        text: text.into_sql_str(),
+        values: AnyArguments::default(),
+        has_nul: false,
+    }
+}
+
+impl Statement {
+    pub(crate) fn bind(mut self, value: impl Storable) -> Self {
+        match value.stored() {
+            Stored::Text(text) => {
+                self.has_nul |= text.is_some_and(|text| text.contains('\0'));
+                self.put(text.map(str::to_owned));
+            }
+            Stored::Integer(integer) => self.put(integer),
+            Stored::Bytes(bytes) => self.put(bytes.map(<[u8]>::to_vec)),
+        }
+        self
+    }
+
+    fn put<T>(&mut self, value: Option<T>)
+    where
+        Option<T>: for<'q> sqlx::Encode<'q, Any> + sqlx::Type<Any>,
+    {
+        // Adding to arguments of the `Any` driver cannot fail: it only takes the value over.
+        let _ = sqlx::Arguments::add(&mut self.values, value);
+    }
+
+    /// How many rows it changed.
+    pub(crate) async fn execute<'c>(self, on: impl Executor<'c, Database = Any>) -> Result<u64, StoreError> {
+        match self.ready()? {
+            Some(query) => Ok(query.execute(on).await?.rows_affected()),
+            None => Ok(0),
+        }
+    }
+
+    /// Whether it changed the one row it is about: a conditional write that decides.
+    pub(crate) async fn changed<'c>(self, on: impl Executor<'c, Database = Any>) -> Result<bool, StoreError> {
+        Ok(self.execute(on).await? > 0)
+    }
+
+    pub(crate) async fn first<'c>(self, on: impl Executor<'c, Database = Any>) -> Result<Option<Row>, StoreError> {
+        match self.ready()? {
+            Some(query) => Ok(query.fetch_optional(on).await?.map(Row)),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn all<'c>(self, on: impl Executor<'c, Database = Any>) -> Result<Vec<Row>, StoreError> {
+        match self.ready()? {
+            Some(query) => Ok(query.fetch_all(on).await?.into_iter().map(Row).collect()),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// `None` for a question about text with a NUL: as none is stored, nothing matches.
+    fn ready(self) -> Result<Option<Query<'static, Any, AnyArguments>>, StoreError> {
+        match (self.has_nul, self.text.as_str().starts_with("select")) {
+            (true, true) => Ok(None),
+            (true, false) => Err(StoreError::Unstorable),
+            (false, _) => Ok(Some(sqlx::query_with(self.text, self.values))),
+        }
+    }
+}
+
+/// What a column can hold.
+pub(crate) enum Stored<'a> {
+    Text(Option<&'a str>),
+    Integer(Option<i64>),
+    Bytes(Option<&'a [u8]>),
+}
+
+/// A value that can be bound to a statement.
+pub(crate) trait Storable {
+    fn stored(&self) -> Stored<'_>;
+}
+
+macro_rules! storable {
+    ($($type:ty: $value:ident => $stored:expr;)+) => {$(
+        impl Storable for $type {
+            fn stored(&self) -> Stored<'_> {
+                let $value = self;
+                $stored
+            }
+        }
+    )+};
+}
+
+storable! {
+    &str: text => Stored::Text(Some(text));
+    &String: text => Stored::Text(Some(text.as_str()));
+    String: text => Stored::Text(Some(text.as_str()));
+    Option<&str>: text => Stored::Text(*text);
+    Option<&String>: text => Stored::Text(text.map(String::as_str));
+    Option<&UserId>: id => Stored::Text(id.map(UserId::as_str));
+    Option<&GrantId>: id => Stored::Text(id.map(GrantId::as_str));
+    &AuthorizationRequestId: id => Stored::Text(Some(id.as_str()));
+    &ClientId: id => Stored::Text(Some(id.as_str()));
+    &CredentialId: id => Stored::Text(Some(id.as_str()));
+    &GrantId: id => Stored::Text(Some(id.as_str()));
+    &KeyId: id => Stored::Text(Some(id.as_str()));
+    &ProviderId: id => Stored::Text(Some(id.as_str()));
+    &TenantId: id => Stored::Text(Some(id.as_str()));
+    &TokenFamilyId: id => Stored::Text(Some(id.as_str()));
+    &UserId: id => Stored::Text(Some(id.as_str()));
+    i64: integer => Stored::Integer(Some(*integer));
+    u32: integer => Stored::Integer(Some(i64::from(*integer)));
+    bool: flag => Stored::Integer(Some(i64::from(*flag)));
+    Timestamp: at => Stored::Integer(Some(at.millis()));
+    Option<Timestamp>: at => Stored::Integer(at.map(Timestamp::millis));
+    &SecretHash: hash => Stored::Bytes(Some(&hash.0));
+    Option<&SecretHash>: hash => Stored::Bytes(hash.map(|hash| hash.0.as_slice()));
+    &Sealed: sealed => Stored::Bytes(Some(&sealed.0));
+}
+
+/// A row of an answer; columns are asked for by name.
+pub(crate) struct Row(AnyRow);
+
+impl Row {
+    pub(crate) fn text(&self, column: &str) -> Result<String, StoreError> {
+        Ok(self.0.try_get(column)?)
+    }
+
+    pub(crate) fn maybe_text(&self, column: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.0.try_get(column)?)
+    }
+
+    pub(crate) fn integer(&self, column: &str) -> Result<i64, StoreError> {
+        Ok(self.0.try_get(column)?)
+    }
+
+    pub(crate) fn time(&self, column: &str) -> Result<Timestamp, StoreError> {
+        self.integer(column).map(Timestamp::from_millis)
+    }
+
+    pub(crate) fn maybe_time(&self, column: &str) -> Result<Option<Timestamp>, StoreError> {
+        let millis: Option<i64> = self.0.try_get(column)?;
+        Ok(millis.map(Timestamp::from_millis))
+    }
+
+    pub(crate) fn hash(&self, column: &str) -> Result<SecretHash, StoreError> {
+        Ok(SecretHash(self.0.try_get(column)?))
+    }
+
+    pub(crate) fn maybe_hash(&self, column: &str) -> Result<Option<SecretHash>, StoreError> {
+        let bytes: Option<Vec<u8>> = self.0.try_get(column)?;
+        Ok(bytes.map(SecretHash))
+    }
+
+    pub(crate) fn sealed(&self, column: &str) -> Result<Sealed, StoreError> {
+        Ok(Sealed(self.0.try_get(column)?))
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if error
+            .as_database_error()
+            .is_some_and(|cause| cause.is_unique_violation())
+        {
+            return Self::Taken;
+        }
+        Self::Unavailable(error.into())
+    }
+}
+
+/// A row that does not hold what this program writes.
+pub(crate) fn corrupt(what: impl std::fmt::Display) -> StoreError {
+    StoreError::Unavailable(format!("unexpected in the database: {what}").into())
+}

@@ -8,11 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aipassport_domain::{
-    limits::Limits,
-    money::Money,
-    time::Period,
-};
+use aipassport_domain::{limits::Limits, money::Money, time::Period};
 use aipassport_store::DatabaseUrl;
 use serde::Deserialize;
 
@@ -30,7 +26,13 @@ pub struct Arguments {
     #[arg(long, env = "AIPASSPORT_DATA_DIR", global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// postgres://… instead of the embedded SQLite
-    #[arg(long, env = "AIPASSPORT_DATABASE_URL", global = true, value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "AIPASSPORT_DATABASE_URL",
+        global = true,
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub database_url: Option<String>,
     /// The file that holds the key-encryption key
     #[arg(long, env = "AIPASSPORT_KEY_FILE", global = true, value_name = "FILE")]
@@ -59,7 +61,12 @@ pub struct ServeArguments {
     #[arg(long, env = "AIPASSPORT_TRUSTED_PROXY", value_name = "IP", value_delimiter = ',')]
     pub trusted_proxy: Vec<IpAddr>,
     /// A host and port that a provider credential's base URL may name; repeatable
-    #[arg(long, env = "AIPASSPORT_ALLOW_UPSTREAM", value_name = "HOST:PORT", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "AIPASSPORT_ALLOW_UPSTREAM",
+        value_name = "HOST:PORT",
+        value_delimiter = ','
+    )]
     pub allow_upstream: Vec<String>,
 }
 
@@ -80,7 +87,11 @@ pub fn load_for_serving(arguments: &Arguments, serving: &ServeArguments) -> Resu
         Some(path) => read_file(&path)?,
         None => File::default(),
     };
-    let data_dir = arguments.data_dir.clone().or_else(|| file.data_dir.clone()).or(default_data_dir);
+    let data_dir = arguments
+        .data_dir
+        .clone()
+        .or_else(|| file.data_dir.clone())
+        .or(default_data_dir);
     let data_dir = data_dir.ok_or_else(|| ConfigError("there is no home directory: give --data-dir".to_owned()))?;
 
     let mut config = Config::local(data_dir);
@@ -96,7 +107,8 @@ fn apply_arguments(config: &mut Config, arguments: &Arguments, serving: &ServeAr
     }
     set(&mut config.key_file, arguments.key_file.clone());
     set(&mut config.log.filter, arguments.log.clone());
-    let is_public_url_given = serving.public_url.is_some() || config.public_url != Config::local(PathBuf::new()).public_url;
+    let is_public_url_given =
+        serving.public_url.is_some() || config.public_url != Config::local(PathBuf::new()).public_url;
     if let Some(listen) = serving.listen {
         config.listen = listen;
     }
@@ -104,7 +116,10 @@ fn apply_arguments(config: &mut Config, arguments: &Arguments, serving: &ServeAr
         config.public_url = public_url(url)?;
     }
     if let (Some(certificate), Some(key)) = (&serving.tls_cert, &serving.tls_key) {
-        config.tls = Some(Tls { certificate: certificate.clone(), key: key.clone() });
+        config.tls = Some(Tls {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        });
     }
     if !is_public_url_given {
         let scheme = if config.tls.is_some() { "https" } else { "http" };
@@ -131,11 +146,18 @@ fn check(config: &Config) -> Result<(), ConfigError> {
 fn find_file(arguments: &Arguments, data_dir: Option<&Path>) -> Option<PathBuf> {
     let beside_data = data_dir.map(|folder| folder.join(FILE_NAME));
     let candidates = [Some(PathBuf::from(FILE_NAME)), beside_data];
-    arguments.config.clone().or_else(|| candidates.into_iter().flatten().find(|path| path.exists()))
+    arguments
+        .config
+        .clone()
+        .or_else(|| candidates.into_iter().flatten().find(|path| path.exists()))
 }
 
 fn platform_data_dir() -> Option<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     let folder = if cfg!(target_os = "macos") {
         absolute("HOME")?.join("Library/Application Support")
     } else if cfg!(windows) {
@@ -157,11 +179,17 @@ fn database(url: &str) -> Result<DatabaseUrl, ConfigError> {
         return Ok(DatabaseUrl::Postgres(url.to_owned()));
     }
     // The URL may hold a password, so it is not repeated.
-    Err(ConfigError("database_url: write postgres://…; SQLite needs only a data directory".to_owned()))
+    Err(ConfigError(
+        "database_url: write postgres://…; SQLite needs only a data directory".to_owned(),
+    ))
 }
 
 fn public_url(text: &str) -> Result<String, ConfigError> {
-    let wrong = || ConfigError(format!("public_url: {text:?} is not an http(s) address without path, query or fragment"));
+    let wrong = || {
+        ConfigError(format!(
+            "public_url: {text:?} is not an http(s) address without path, query or fragment"
+        ))
+    };
     let url = url::Url::parse(text).map_err(|_| wrong())?;
     let is_plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let has_user = !url.username().is_empty() || url.password().is_some();
@@ -174,7 +202,10 @@ fn public_url(text: &str) -> Result<String, ConfigError> {
 fn host_and_port(text: &str) -> Result<String, ConfigError> {
     let wrong = || ConfigError(format!("upstreams.allow: {text:?} is not HOST:PORT"));
     let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-    let is_host = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte));
+    let is_host = !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte));
     if !is_host || port.parse::<u16>().is_err() {
         return Err(wrong());
     }
@@ -288,25 +319,44 @@ fn read_file(path: &Path) -> Result<File, ConfigError> {
     toml::from_str(&text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
-        ConfigError(format!("{}:{line}: {}", path.display(), error.message().replace('\n', " ")))
+        ConfigError(format!(
+            "{}:{line}: {}",
+            path.display(),
+            error.message().replace('\n', " ")
+        ))
     })
 }
 
 impl File {
     fn apply(self, config: &mut Config) -> Result<(), ConfigError> {
         set(&mut config.listen, self.listen);
-        set(&mut config.public_url, self.public_url.as_deref().map(public_url).transpose()?);
-        set(&mut config.database, self.database_url.as_deref().map(database).transpose()?);
+        set(
+            &mut config.public_url,
+            self.public_url.as_deref().map(public_url).transpose()?,
+        );
+        set(
+            &mut config.database,
+            self.database_url.as_deref().map(database).transpose()?,
+        );
         set(&mut config.key_file, self.key_file);
         config.trusted_proxies = self.trusted_proxies;
-        config.tls = self.tls.map(|tls| Tls { certificate: tls.cert, key: tls.key });
+        config.tls = self.tls.map(|tls| Tls {
+            certificate: tls.cert,
+            key: tls.key,
+        });
         set(&mut config.registration.required, self.registration.required);
         set(&mut config.log.format, self.log.format);
         set(&mut config.log.filter, self.log.filter);
 
-        set(&mut config.tokens.access_seconds, self.tokens.access_seconds.map(i64::from));
+        set(
+            &mut config.tokens.access_seconds,
+            self.tokens.access_seconds.map(i64::from),
+        );
         set(&mut config.tokens.code_seconds, self.tokens.code_seconds.map(i64::from));
-        set(&mut config.tokens.refresh_idle_seconds, self.tokens.refresh_idle_seconds.map(i64::from));
+        set(
+            &mut config.tokens.refresh_idle_seconds,
+            self.tokens.refresh_idle_seconds.map(i64::from),
+        );
 
         self.upstreams.apply(config)?;
         self.grants.apply(config);
@@ -318,12 +368,28 @@ impl File {
 impl FileUpstreams {
     fn apply(self, config: &mut Config) -> Result<(), ConfigError> {
         let upstreams = &mut config.upstreams;
-        upstreams.allow = self.allow.iter().map(|upstream| host_and_port(upstream)).collect::<Result<_, _>>()?;
+        upstreams.allow = self
+            .allow
+            .iter()
+            .map(|upstream| host_and_port(upstream))
+            .collect::<Result<_, _>>()?;
         upstreams.base_urls = self.base_urls.into_iter().collect();
-        set(&mut upstreams.connect_timeout, self.connect_timeout_seconds.map(Duration::from_secs));
-        set(&mut upstreams.answer_timeout, self.answer_timeout_seconds.map(Duration::from_secs));
-        set(&mut upstreams.idle_timeout, self.idle_timeout_seconds.map(Duration::from_secs));
-        set(&mut upstreams.total_timeout, self.total_timeout_seconds.map(Duration::from_secs));
+        set(
+            &mut upstreams.connect_timeout,
+            self.connect_timeout_seconds.map(Duration::from_secs),
+        );
+        set(
+            &mut upstreams.answer_timeout,
+            self.answer_timeout_seconds.map(Duration::from_secs),
+        );
+        set(
+            &mut upstreams.idle_timeout,
+            self.idle_timeout_seconds.map(Duration::from_secs),
+        );
+        set(
+            &mut upstreams.total_timeout,
+            self.total_timeout_seconds.map(Duration::from_secs),
+        );
         Ok(())
     }
 }
@@ -331,13 +397,28 @@ impl FileUpstreams {
 impl FileGrants {
     fn apply(self, config: &mut Config) {
         let limits: &mut Limits = &mut config.grants.limits;
-        set(&mut limits.budget, self.budget.map(|budget| [(budget.per, budget.amount)].into()));
-        set(&mut limits.requests, self.requests.map(|cap| [(cap.per, cap.max)].into()));
-        set(&mut limits.rate, self.rate.map(|rate| [(rate.per, rate.requests)].into()));
+        set(
+            &mut limits.budget,
+            self.budget.map(|budget| [(budget.per, budget.amount)].into()),
+        );
+        set(
+            &mut limits.requests,
+            self.requests.map(|cap| [(cap.per, cap.max)].into()),
+        );
+        set(
+            &mut limits.rate,
+            self.rate.map(|rate| [(rate.per, rate.requests)].into()),
+        );
         limits.concurrency = self.concurrency.or(limits.concurrency);
         limits.output_tokens_per_request = self.output_tokens_per_request.or(limits.output_tokens_per_request);
-        set(&mut config.grants.lifetime_seconds, self.lifetime_seconds.map(i64::from));
-        set(&mut config.grants.longest_lifetime_seconds, self.longest_lifetime_seconds.map(i64::from));
+        set(
+            &mut config.grants.lifetime_seconds,
+            self.lifetime_seconds.map(i64::from),
+        );
+        set(
+            &mut config.grants.longest_lifetime_seconds,
+            self.longest_lifetime_seconds.map(i64::from),
+        );
     }
 }
 
@@ -345,10 +426,19 @@ impl FileRequests {
     fn apply(self, config: &mut Config) {
         let requests = &mut config.requests;
         set(&mut requests.body_limit, self.body_limit_bytes);
-        set(&mut requests.header_timeout, self.header_timeout_seconds.map(Duration::from_secs));
-        set(&mut requests.body_timeout, self.body_timeout_seconds.map(Duration::from_secs));
+        set(
+            &mut requests.header_timeout,
+            self.header_timeout_seconds.map(Duration::from_secs),
+        );
+        set(
+            &mut requests.body_timeout,
+            self.body_timeout_seconds.map(Duration::from_secs),
+        );
         set(&mut requests.most_connections, self.most_connections);
-        set(&mut requests.drain_timeout, self.drain_timeout_seconds.map(Duration::from_secs));
+        set(
+            &mut requests.drain_timeout,
+            self.drain_timeout_seconds.map(Duration::from_secs),
+        );
     }
 }
 

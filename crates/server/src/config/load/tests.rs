@@ -4,7 +4,11 @@ fn load_text(text: &str) -> Result<Config, ConfigError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(FILE_NAME);
     std::fs::write(&path, text).unwrap();
-    let arguments = Arguments { config: Some(path), data_dir: Some(folder.path().to_owned()), ..Arguments::default() };
+    let arguments = Arguments {
+        config: Some(path),
+        data_dir: Some(folder.path().to_owned()),
+        ..Arguments::default()
+    };
     load(&arguments)
 }
 
@@ -13,12 +17,20 @@ fn load_text(text: &str) -> Result<Config, ConfigError> {
 fn the_example_loads_and_changes_nothing() {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../aipassport.example.toml");
     let text = std::fs::read_to_string(example).unwrap();
-    let uncommented: String = text.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line)).map(|line| format!("{line}\n")).collect();
+    let uncommented: String = text
+        .lines()
+        .map(|line| line.strip_prefix("#: ").unwrap_or(line))
+        .map(|line| format!("{line}\n"))
+        .collect();
     let folder = tempfile::tempdir().unwrap();
     let shown = |text: &str| {
         let path = folder.path().join(FILE_NAME);
         std::fs::write(&path, text).unwrap();
-        let arguments = Arguments { config: Some(path), data_dir: Some(folder.path().to_owned()), ..Arguments::default() };
+        let arguments = Arguments {
+            config: Some(path),
+            data_dir: Some(folder.path().to_owned()),
+            ..Arguments::default()
+        };
         format!("{:?}", load(&arguments).unwrap())
     };
 
@@ -26,7 +38,15 @@ fn the_example_loads_and_changes_nothing() {
 
     let settings = toml::from_str::<toml::Table>(&uncommented).unwrap();
     load_text(&uncommented.replace("/etc/aipassport", "/tmp")).unwrap();
-    for section in ["tls", "upstreams", "registration", "tokens", "grants", "requests", "log"] {
+    for section in [
+        "tls",
+        "upstreams",
+        "registration",
+        "tokens",
+        "grants",
+        "requests",
+        "log",
+    ] {
         assert!(settings.contains_key(section), "{section}");
     }
 }
@@ -53,9 +73,21 @@ fn threat_170_plain_http_is_served_on_loopback_only() {
 
 #[test]
 fn the_public_url_follows_the_listener_unless_it_is_given() {
-    assert_eq!(load_text("listen = \"127.0.0.1:9\"").unwrap().public_url, "http://127.0.0.1:9");
-    assert_eq!(load_text("public_url = \"https://ai.example/\"").unwrap().public_url, "https://ai.example");
-    for wrong in ["ai.example", "ftp://ai.example", "https://ai.example/path", "https://u@ai.example", "https://ai.example?x"] {
+    assert_eq!(
+        load_text("listen = \"127.0.0.1:9\"").unwrap().public_url,
+        "http://127.0.0.1:9"
+    );
+    assert_eq!(
+        load_text("public_url = \"https://ai.example/\"").unwrap().public_url,
+        "https://ai.example"
+    );
+    for wrong in [
+        "ai.example",
+        "ftp://ai.example",
+        "https://ai.example/path",
+        "https://u@ai.example",
+        "https://ai.example?x",
+    ] {
         assert!(load_text(&format!("public_url = {wrong:?}")).is_err(), "{wrong}");
     }
 }

@@ -1,0 +1,110 @@
+//! Passwords: argon2id, off the event loop, a bounded number at a time.
+
+use std::sync::Arc;
+
+use aipassport_domain::secret::Secret;
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use tokio::sync::Semaphore;
+
+use crate::random::Random;
+
+pub const SHORTEST: usize = 10;
+pub const LONGEST: usize = 512;
+/// One hash takes about 20 MiB and as many milliseconds; a flood of sign-ins waits in line
+/// (`security.md` 183).
+const AT_ONCE: usize = 2;
+
+#[derive(Clone)]
+pub struct Passwords {
+    places: Arc<Semaphore>,
+    /// Verified for a name that nobody has, so that it takes as long as one that somebody has.
+    nobodys: Arc<str>,
+}
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    #[error("a password has 10 to 512 characters")]
+    Length,
+    #[error("passwords cannot be hashed right now")]
+    Unavailable,
+}
+
+impl Passwords {
+    pub fn new(random: &dyn Random) -> Result<Self, PasswordError> {
+        let nobodys = hash_now(&random.secret(""), random)?;
+        Ok(Self {
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            nobodys: nobodys.into(),
+        })
+    }
+
+    /// The PHC string to store.
+    pub async fn hash(&self, password: Secret, random: Arc<dyn Random>) -> Result<String, PasswordError> {
+        let _place = self.places.acquire().await.map_err(|_| PasswordError::Unavailable)?;
+        let hashed = tokio::task::spawn_blocking(move || hash_now(&password, random.as_ref())).await;
+        hashed.map_err(|_| PasswordError::Unavailable)?
+    }
+
+    /// Whether `password` is the one that was stored; a user without one takes just as long.
+    pub async fn verify(&self, password: Secret, stored: Option<&str>) -> Result<bool, PasswordError> {
+        let _place = self.places.acquire().await.map_err(|_| PasswordError::Unavailable)?;
+        let is_somebodys = stored.is_some();
+        let stored = stored.map_or_else(|| Arc::clone(&self.nobodys), Arc::from);
+        let verified = tokio::task::spawn_blocking(move || verify_now(&password, &stored)).await;
+        verified
+            .map(|is_right| is_right && is_somebodys)
+            .map_err(|_| PasswordError::Unavailable)
+    }
+}
+
+fn hash_now(password: &Secret, random: &dyn Random) -> Result<String, PasswordError> {
+    if !(SHORTEST..=LONGEST).contains(&password.expose().chars().count()) {
+        return Err(PasswordError::Length);
+    }
+    let mut salt = [0; 16];
+    random.fill(&mut salt);
+    let hash = Argon2::default().hash_password_with_salt(password.expose().as_bytes(), &salt);
+    hash.map(|hash| hash.to_string())
+        .map_err(|_| PasswordError::Unavailable)
+}
+
+fn verify_now(password: &Secret, stored: &str) -> bool {
+    PasswordHash::new(stored).is_ok_and(|stored| {
+        Argon2::default()
+            .verify_password(password.expose().as_bytes(), &stored)
+            .is_ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::SystemRandom;
+
+    #[tokio::test]
+    async fn only_the_password_that_was_stored_is_right() {
+        let passwords = Passwords::new(&SystemRandom).unwrap();
+        let stored = passwords
+            .hash(Secret::new("correct horse"), Arc::new(SystemRandom))
+            .await
+            .unwrap();
+
+        assert!(stored.starts_with("$argon2id$"));
+        assert_eq!(
+            passwords.verify(Secret::new("correct horse"), Some(&stored)).await,
+            Ok(true)
+        );
+        assert_eq!(
+            passwords.verify(Secret::new("correct horsf"), Some(&stored)).await,
+            Ok(false)
+        );
+        assert_eq!(passwords.verify(Secret::new("correct horse"), None).await, Ok(false));
+        assert_eq!(
+            passwords.hash(Secret::new("short"), Arc::new(SystemRandom)).await,
+            Err(PasswordError::Length)
+        );
+    }
+}
