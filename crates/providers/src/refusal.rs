@@ -29,12 +29,18 @@ pub enum Reason<'a> {
     NoSuchModel(&'a str),
     TooLarge,
     UnsupportedMediaType,
+    /// The body did not arrive in time.
+    BodyTimedOut,
+    /// The user has no provider credential here; only the user can mend that.
+    NoCredential,
     UpstreamFailed,
     UpstreamTimedOut,
     /// The provider refused the provider credential; only the user can mend that.
     UpstreamRefusedCredential,
     /// The store is away, the broker is draining, or its state is stale.
     Unavailable,
+    /// A fault of ours.
+    Internal,
 }
 
 impl Reason<'_> {
@@ -46,9 +52,12 @@ impl Reason<'_> {
             Self::NotFound | Self::NoSuchModel(_) => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
+            Self::NoCredential => StatusCode::FORBIDDEN,
             Self::UpstreamFailed | Self::UpstreamRefusedCredential => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimedOut => StatusCode::GATEWAY_TIMEOUT,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

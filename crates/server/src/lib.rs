@@ -7,13 +7,18 @@
 
 pub mod api;
 pub mod app;
+pub mod broker;
 pub mod browser_session;
+pub mod caller;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod data;
+pub mod entries;
 pub mod gateway;
 pub mod jobs;
 pub mod oauth;
+pub mod page_error;
 pub mod password;
 pub mod random;
 pub mod routes;
@@ -21,5 +26,6 @@ pub mod sandbox;
 pub mod serve;
 pub mod signing;
 pub mod telemetry;
+pub mod tls;
 pub mod vault;
 pub mod web;

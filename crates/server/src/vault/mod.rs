@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use aipassport_domain::{
-    ids::{AuthorizationRequestId, ClientId, TenantId, UserId},
+    ids::{AuthorizationRequestId, ClientId, CredentialId, TenantId, UserId},
     secret::{Sealed, Secret, SecretHash},
 };
 use aws_lc_rs::{
@@ -46,6 +46,16 @@ pub struct Place<'a> {
     pub table: &'a str,
     pub column: &'a str,
     pub row: &'a str,
+}
+
+impl<'a> Place<'a> {
+    pub fn of_credential(id: &'a CredentialId) -> Self {
+        Self {
+            table: "credentials",
+            column: "sealed",
+            row: id.as_str(),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
