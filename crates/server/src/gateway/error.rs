@@ -18,7 +18,7 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
-use super::{headers::finish, read::BodyError, upstream::UpstreamError};
+use super::{headers::finish, live::Ending, read::BodyError, upstream::UpstreamError};
 use crate::{app::App, vault::VaultError};
 
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,9 @@ pub(super) enum GatewayError {
     NoCredential,
     #[error("upstream: {0}")]
     Upstream(#[from] UpstreamError),
+    /// The call was under way.
+    #[error("ended early: {0:?}")]
+    Ended(Ending),
     /// The grant has changed since it was looked at; nothing was sent.
     #[error("decided on an older version of the grant")]
     Stale,
@@ -66,8 +69,8 @@ impl GatewayError {
     /// How a call ended that this befell after its reservation.
     pub(super) fn outcome(&self) -> CallOutcome {
         match self {
+            Self::Ended(ending) => ending.outcome(),
             Self::Upstream(UpstreamError::TimedOut) => CallOutcome::TimedOut,
-            Self::Denied(_) | Self::Unavailable => CallOutcome::Revoked,
             _ => CallOutcome::UpstreamFailed,
         }
     }
@@ -82,6 +85,7 @@ impl GatewayError {
             Self::Denied(denial) => denial.rule(),
             Self::NoCredential => "credential",
             Self::Upstream(_) => "upstream",
+            Self::Ended(_) => "ended",
             Self::Stale | Self::Unavailable => "unavailable",
             Self::Internal => "internal",
         }
@@ -146,10 +150,11 @@ impl GatewayError {
             Self::Unreadable(error) => Reason::Unreadable(error),
             Self::Denied(denial) => Reason::Denied(denial),
             Self::NoCredential => Reason::NoCredential,
-            Self::Upstream(UpstreamError::TimedOut) => Reason::UpstreamTimedOut,
+            Self::Ended(Ending::Denied(denial)) => Reason::Denied(denial),
+            Self::Upstream(UpstreamError::TimedOut) | Self::Ended(Ending::TimedOut) => Reason::UpstreamTimedOut,
             Self::Upstream(UpstreamError::RefusedCredential) => Reason::UpstreamRefusedCredential,
             Self::Upstream(_) => Reason::UpstreamFailed,
-            Self::Stale | Self::Unavailable => Reason::Unavailable,
+            Self::Stale | Self::Unavailable | Self::Ended(Ending::Unavailable) => Reason::Unavailable,
             Self::Internal => Reason::Internal,
         }
     }
@@ -217,6 +222,6 @@ impl From<StoreError> for GatewayError {
 impl From<VaultError> for GatewayError {
     fn from(error: VaultError) -> Self {
         tracing::error!(%error, "a provider credential does not open");
-        Self::NoCredential
+        Self::Internal
     }
 }

@@ -84,6 +84,10 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
         return models::on_provider_path(app, adapter, caller, &route.kind, arrival.id.as_str()).await;
     }
 
+    if caller.grant.destination(adapter.id()).is_none() {
+        return Err(GatewayError::NoCredential);
+    }
+
     let request = read(app, adapter, &route, &arrival.head.headers, &mut arrival.body).await?;
     arrival.model = Some(request.call.model.clone());
     let permit = policy::authorize(caller.grant.grant(), &request.call, arrival.id.clone(), arrival.at)?;
