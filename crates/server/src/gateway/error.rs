@@ -18,7 +18,7 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
-use super::{headers::finish, live::Ending, read::BodyError, upstream::UpstreamError};
+use super::{headers, live::Ending, read::BodyError, upstream::UpstreamError};
 use crate::{app::App, vault::VaultError};
 
 #[derive(Debug, thiserror::Error)]
@@ -75,20 +75,17 @@ impl GatewayError {
         }
     }
 
-    /// The word under which refusals are counted.
-    pub(super) fn rule(&self) -> &'static str {
-        match self {
-            Self::NoToken | Self::Unauthenticated(_) => "unauthenticated",
+    /// The word for which rule refused the call; `None` where none did.
+    pub(super) fn rule(&self) -> Option<&'static str> {
+        Some(match self {
             Self::Malformed(_) | Self::Unreadable(_) | Self::Body(_) => "malformed",
             Self::NotFound => "path",
             Self::NoSuchModel(_) => "model",
             Self::Denied(denial) => denial.rule(),
             Self::NoCredential => "credential",
-            Self::Upstream(_) => "upstream",
-            Self::Ended(_) => "ended",
-            Self::Stale | Self::Unavailable => "unavailable",
-            Self::Internal => "internal",
-        }
+            Self::NoToken | Self::Unauthenticated(_) => "unauthenticated",
+            Self::Upstream(_) | Self::Ended(_) | Self::Stale | Self::Unavailable | Self::Internal => return None,
+        })
     }
 
     pub(super) fn respond(&self, app: &App, asked: Asked<'_>) -> Response {
@@ -109,15 +106,15 @@ impl GatewayError {
 
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let head = response.headers_mut();
+        head.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, self.challenge(app, asked.adapter));
+            head.insert(header::WWW_AUTHENTICATE, self.challenge(app, asked.adapter));
         }
         if let Some(seconds) = self.retry_after(status, asked.now) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            head.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        finish(headers, asked.request_id);
+        headers::finish(head, asked.request_id, asked.adapter.map(|adapter| adapter as &dyn ProviderAdapter));
         response
     }
 
@@ -197,7 +194,7 @@ impl GatewayError {
     }
 
     fn plain_json(&self) -> Bytes {
-        let error = serde_json::json!({"error": self.to_string(), "code": self.rule()});
+        let error = serde_json::json!({"error": self.to_string(), "code": self.rule().unwrap_or("unavailable")});
         Bytes::from(error.to_string())
     }
 }

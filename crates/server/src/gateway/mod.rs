@@ -5,10 +5,13 @@
 //! `domain` crate, what a request and an answer mean is the `providers` crate's, and money is held
 //! and charged in `store`. How tokens are given, and how users decide, is not known here.
 
-use std::sync::Arc;
-
 use aipassport_domain::ids::GrantId;
-use axum::{Router, extract::State, response::Response, routing::any};
+use aipassport_providers::adapter;
+use axum::{
+    Router,
+    extract::{Request, State},
+    routing::{any, get},
+};
 
 use self::{grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
 use crate::{app::App, config::Config};
@@ -20,6 +23,7 @@ mod headers;
 mod live;
 mod models;
 mod open_reservation;
+mod plain;
 mod proxy;
 mod read;
 mod redact;
@@ -45,7 +49,7 @@ pub struct Gateway {
 pub struct GatewayStartError(#[from] rustls::Error);
 
 impl Gateway {
-    pub fn new() -> Result<Self, GatewayStartError> {
+    pub fn new(_config: &Config) -> Result<Self, GatewayStartError> {
         Ok(Self {
             tokens: Tokens::default(),
             grants: Grants::default(),
@@ -61,4 +65,15 @@ impl Gateway {
         self.grants.forget(id);
         self.live.changed.notify_one();
     }
+}
+
+/// The providers' paths, and what a caller may ask about its own grant.
+pub fn routes() -> Router<App> {
+    let own = Router::new()
+        .route("/providers", get(models::providers))
+        .route("/models", get(models::models));
+    adapter::all().into_iter().fold(own, |routes, adapter| {
+        let call = async move |State(app): State<App>, request: Request| proxy::answer(&app, adapter, request).await;
+        routes.route(&format!("/{}/{{*path}}", adapter.id()), any(call))
+    })
 }
