@@ -15,6 +15,7 @@ mod client_secret;
 pub mod clock;
 pub mod config;
 pub mod data;
+pub mod entries;
 pub mod gateway;
 pub mod jobs;
 pub mod oauth;

@@ -18,6 +18,7 @@ use crate::{
     clock::Clock,
     config::load::{self, Arguments, ConfigError},
     data::{Data, DataError},
+    entries::Refused,
     random::Random,
 };
 
@@ -86,6 +87,8 @@ enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Refused(#[from] Refused),
     #[error("{0}")]
     Said(String),
 }
