@@ -34,13 +34,9 @@ impl fmt::Display for DatabaseUrl {
         match self {
             Self::Sqlite(path) => path.display().fmt(out),
             Self::Postgres(url) => {
-                let place = url.split('?').next().unwrap_or_default();
-                let place = place.rsplit(['@', '/']).take(2).collect::<Vec<_>>();
-                write!(
-                    out,
-                    "postgres://{}",
-                    place.into_iter().rev().collect::<Vec<_>>().join("/")
-                )
+                let address = url.split('?').next().unwrap_or_default();
+                let place = address.rsplit_once('@').or_else(|| address.split_once("://"));
+                write!(out, "postgres://{}", place.map_or("", |(_, place)| place))
             }
         }
     }
