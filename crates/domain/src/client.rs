@@ -52,7 +52,8 @@ impl Client {
             return Err("a name has 1 to 100 characters, none of them control characters");
         }
         let is_web = self.address.starts_with("https://") || self.address.starts_with("http://");
-        if !is_web || self.address.len() > LONGEST_ADDRESS || !self.address.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !is_web || self.address.len() > LONGEST_ADDRESS || !self.address.bytes().all(|byte| byte.is_ascii_graphic())
+        {
             return Err("an address begins with https:// or http:// and has at most 500 plain characters");
         }
         Ok(())

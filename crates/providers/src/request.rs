@@ -36,9 +36,13 @@ struct Edit {
 enum EditText {
     Fixed(Cow<'static, str>),
     /// The output cap as a new member with this name, before the others.
-    NewCap { member: &'static str },
+    NewCap {
+        member: &'static str,
+    },
     /// The output cap, unless the client's own is as low.
-    LowerCap { asked: Option<u64> },
+    LowerCap {
+        asked: Option<u64>,
+    },
 }
 
 impl UpstreamBody {
@@ -69,6 +73,11 @@ impl UpstreamBody {
     pub(crate) fn lower_cap(&mut self, range: Range<usize>, asked: Option<u64>) {
         let text = EditText::LowerCap { asked };
         self.edits.push(Edit { range, text });
+    }
+
+    /// Whether a place for the output cap is known.
+    pub(crate) fn has_cap(&self) -> bool {
+        self.edits.iter().any(|edit| !matches!(edit.text, EditText::Fixed(_)))
     }
 
     /// The bytes to send: the client's own but for the output cap, written in where the client

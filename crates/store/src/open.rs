@@ -10,7 +10,11 @@ use std::{
 
 use sqlx::{AnyPool, Executor, any::AnyPoolOptions};
 
-use crate::{error::OpenError, migrations::MigrationError};
+use crate::{
+    error::OpenError,
+    ledger::{self, Queue},
+    migrations::MigrationError,
+};
 
 const MOST_CONNECTIONS: u32 = 8;
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -30,13 +34,9 @@ impl fmt::Display for DatabaseUrl {
         match self {
             Self::Sqlite(path) => path.display().fmt(out),
             Self::Postgres(url) => {
-                let place = url.split('?').next().unwrap_or_default();
-                let place = place.rsplit(['@', '/']).take(2).collect::<Vec<_>>();
-                write!(
-                    out,
-                    "postgres://{}",
-                    place.into_iter().rev().collect::<Vec<_>>().join("/")
-                )
+                let address = url.split('?').next().unwrap_or_default();
+                let place = address.rsplit_once('@').or_else(|| address.split_once("://"));
+                write!(out, "postgres://{}", place.map_or("", |(_, place)| place))
             }
         }
     }
@@ -57,6 +57,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     pool: AnyPool,
+    ledger: Queue,
     engine: Engine,
     instance_id: String,
 }
@@ -95,9 +96,11 @@ impl Store {
             .connect(&driver_url)
             .await
             .map_err(|error| unreachable(error.into()))?;
+        let ledger = ledger::start(url, instance_id).map_err(unreachable)?;
         let store = Self {
             inner: Arc::new(Inner {
                 pool,
+                ledger,
                 engine,
                 instance_id: instance_id.to_owned(),
             }),
@@ -111,11 +114,16 @@ impl Store {
 
     /// Waits for what is under way and closes every connection.
     pub async fn close(&self) {
+        self.inner.ledger.close().await;
         self.inner.pool.close().await;
     }
 
     pub(crate) fn pool(&self) -> &AnyPool {
         &self.inner.pool
+    }
+
+    pub(crate) fn ledger(&self) -> &Queue {
+        &self.inner.ledger
     }
 
     pub(crate) fn engine(&self) -> Engine {

@@ -1,17 +1,14 @@
 //! `aipassport client`: apps that may ask for access.
 
 use aipassport_domain::{
-    audit::Happened,
-    client::{Client, ClientAuthentication, Registration, check_redirect_uri},
+    client::{Client, ClientAuthentication, Registration},
     ids::ClientId,
 };
 use clap::Subcommand;
 use serde::Serialize;
 
 use super::{Data, Failure, Output, output::table};
-
-/// The prefix that secret scanners know a client secret by.
-const CLIENT_SECRET_PREFIX: &str = "aip_cs_";
+use crate::entries::{NewClient, new_client};
 
 #[derive(Subcommand)]
 pub(super) enum ClientCommand {
@@ -68,7 +65,13 @@ impl ClientCommand {
                 redirect_uri,
                 confidential,
             } => {
-                let added = add(data, name, address, redirect_uri, confidential).await?;
+                let entered = NewClient {
+                    name,
+                    address,
+                    redirect_uris: redirect_uri,
+                    is_confidential: confidential,
+                };
+                let added = add(data, entered).await?;
                 output.print(&added, |added| match &added.client_secret {
                     Some(secret) => format!("client_id: {}\nclient_secret (shown once): {secret}", added.client_id),
                     None => format!("client_id: {}", added.client_id),
@@ -97,44 +100,8 @@ impl ClientCommand {
     }
 }
 
-async fn add(
-    data: &Data,
-    name: String,
-    address: Option<String>,
-    redirect_uris: Vec<String>,
-    is_confidential: bool,
-) -> Result<Listed, Failure> {
-    for uri in &redirect_uris {
-        check_redirect_uri(uri).map_err(|reason| Failure::Said(format!("{uri:?}: {reason}")))?;
-    }
-    let address = match address {
-        Some(address) => address,
-        None => redirect_uris
-            .first()
-            .and_then(|uri| url::Url::parse(uri).ok())
-            .map(|uri| uri.origin().ascii_serialization())
-            .unwrap_or_default(),
-    };
-    let secret = is_confidential.then(|| data.random.secret(CLIENT_SECRET_PREFIX));
-    let now = data.clock.now();
-    let client = Client {
-        id: ClientId::new(data.random.id(now)),
-        tenant_id: data.tenant_id.clone(),
-        name,
-        address,
-        redirect_uris,
-        authentication: secret.as_ref().map_or(ClientAuthentication::None, |secret| {
-            ClientAuthentication::Secret(data.vault.hash(secret.expose()))
-        }),
-        registration: Registration::Registered,
-        created_at: now,
-        disabled_at: None,
-    };
-    client.check().map_err(|reason| Failure::Said(reason.to_owned()))?;
-    let added = Happened::ClientAdded {
-        client_id: client.id.clone(),
-        name: client.name.clone(),
-    };
+async fn add(data: &Data, entered: NewClient) -> Result<Listed, Failure> {
+    let (client, secret, added) = new_client(data.making(), entered)?;
     data.store.add_client(&client, &data.event(None, None, added)).await?;
     Ok(Listed {
         client_secret: secret.map(|secret| secret.expose().to_owned()),

@@ -10,7 +10,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::{Data, Failure, Output, output::table, secret_from_stdin};
-use crate::vault::Place;
+use crate::entries::{NewCredential, new_credential};
 
 #[derive(Subcommand)]
 pub(super) enum CredentialCommand {
@@ -72,7 +72,7 @@ impl CredentialCommand {
                 base_url,
                 ..
             } => {
-                let added = add(data, &user, &provider, base_url).await?;
+                let added = add(data, &user, provider, base_url).await?;
                 output.print(&added, |added| {
                     format!("added {} (…{}) as {}", added.provider, added.last_four, added.id)
                 });
@@ -125,66 +125,16 @@ impl Listed {
     }
 }
 
-async fn add(data: &Data, user: &str, provider: &str, base_url: Option<String>) -> Result<Listed, Failure> {
+async fn add(data: &Data, user: &str, provider: String, base_url: Option<String>) -> Result<Listed, Failure> {
     let user = data.user_named(user).await?;
-    let known: Vec<&str> = aipassport_providers::adapter::all()
-        .into_iter()
-        .map(|adapter| adapter.id())
-        .collect();
-    if !known.contains(&provider) {
-        return Err(Failure::Said(format!(
-            "there is no provider {provider:?}: {}",
-            known.join(", ")
-        )));
-    }
-    let base_url = base_url.as_deref().map(plain_base_url).transpose()?;
-    let key = secret_from_stdin()?;
-    if !key.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Failure::Said(
-            "a provider credential is one line of plain characters".to_owned(),
-        ));
-    }
-
-    let id = CredentialId::new(data.random.id(data.clock.now()));
-    let sealed = data
-        .vault
-        .seal(Place::of_credential(&id), &key, data.random.as_ref())
-        .map_err(|error| Failure::Said(error.to_string()))?;
-    let credential = ProviderCredential {
-        id,
-        tenant_id: data.tenant_id.clone(),
-        user_id: user.id.clone(),
-        provider: ProviderId::new(provider),
+    let entered = NewCredential {
+        provider,
+        key: secret_from_stdin()?,
         base_url,
-        sealed,
-        last_four: key.last_four(),
-        created_at: data.clock.now(),
-        last_used_at: None,
-        refused_at: None,
     };
-    let added = Happened::CredentialAdded {
-        credential_id: credential.id.clone(),
-        provider: credential.provider.clone(),
-        last_four: credential.last_four.clone(),
-    };
+    let (credential, added) = new_credential(data.making(), &user.id, entered)?;
     data.store
         .add_credential(&credential, &data.event(Some(&user.id), None, added))
         .await?;
     Ok(credential.into())
-}
-
-/// An address without user, query or fragment; whether it may be reached is the broker's decision.
-fn plain_base_url(text: &str) -> Result<String, Failure> {
-    let wrong = || {
-        Failure::Said(format!(
-            "{text:?} is not a base URL: write http(s)://HOST[:PORT][/PATH]"
-        ))
-    };
-    let url = url::Url::parse(text).map_err(|_| wrong())?;
-    let has_more =
-        !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some();
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() || has_more {
-        return Err(wrong());
-    }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
 }

@@ -103,7 +103,7 @@ async fn find(data: &Data, id: &str) -> Result<Grant, Failure> {
 
 async fn show(data: &Data, grant: Grant) -> Result<Shown, Failure> {
     let now = data.clock.now();
-    let accounts = data.store.accounts_of(&grant.tenant_id, &grant.id).await?;
+    let accounts = Vec::<(aipassport_domain::ids::ProviderId, Account)>::new();
     let is_exhausted = accounts.iter().any(|(_, account)| account.is_exhausted(now));
     let limits = accounts
         .iter()

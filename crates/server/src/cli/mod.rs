@@ -18,6 +18,7 @@ use crate::{
     clock::Clock,
     config::load::{self, Arguments, ConfigError},
     data::{Data, DataError},
+    entries::Refused,
     random::Random,
 };
 
@@ -86,6 +87,8 @@ enum Failure {
     Store(#[from] StoreError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Refused(#[from] Refused),
     #[error("{0}")]
     Said(String),
 }
@@ -119,7 +122,7 @@ async fn dispatch(
     let CommandLine { arguments, command, .. } = line;
     match command {
         Command::Serve(serving) => serve::run(&arguments, &serving, clock, random).await?,
-        Command::Demo(demo) => demo.run(&arguments, clock, random).await?,
+        Command::Demo(_) => todo!(),
         Command::SandboxProvider(sandbox) => sandbox.run(output).await?,
         Command::User(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Credential(command) => command.run(&open(&arguments, clock, random).await?, output).await?,

@@ -1,15 +1,13 @@
 //! `aipassport user`: accounts without a browser.
 
 use aipassport_domain::{audit::Happened, ids::UserId};
-use aipassport_store::{ApiToken, StoreError, User};
+use aipassport_store::{StoreError, User};
 use clap::Subcommand;
 use serde::Serialize;
 
 use super::{Data, Failure, Output, secret_from_stdin};
-use crate::password::Passwords;
+use crate::{entries::new_api_token, password::Passwords};
 
-/// The prefix that secret scanners know a bearer for `/api` by.
-pub(crate) const API_TOKEN_PREFIX: &str = "aip_api_";
 const LONGEST_NAME: usize = 200;
 
 #[derive(Subcommand)]
@@ -127,19 +125,12 @@ async fn add(
 
 async fn issue(data: &Data, name: &str) -> Result<Issued, Failure> {
     let user = data.user_named(name).await?;
-    let token = data.random.secret(API_TOKEN_PREFIX);
-    let issued = ApiToken {
-        hash: data.vault.hash(token.expose()),
-        tenant_id: data.tenant_id.clone(),
-        user_id: user.id.clone(),
-        created_at: data.clock.now(),
-        expires_at: None,
-    };
+    let (bearer, token, issued) = new_api_token(data.making(), &user.id);
     data.store
-        .issue_api_token(&issued, &data.event(Some(&user.id), None, Happened::ApiTokenIssued))
+        .issue_api_token(&token, &data.event(Some(&user.id), None, issued))
         .await?;
     Ok(Issued {
         user_id: user.id,
-        token: token.expose().to_owned(),
+        token: bearer.expose().to_owned(),
     })
 }

@@ -7,7 +7,7 @@ use aipassport_domain::{
 };
 use serde_json::{Value, json};
 
-use super::unique_json;
+use crate::unique_json;
 
 /// How far the clock of another instance may be ahead of ours.
 const CLOCK_SKEW_SECONDS: i64 = 60;

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use aipassport_domain::{
-    ids::{AuthorizationRequestId, ClientId, TenantId, UserId},
+    ids::{AuthorizationRequestId, ClientId, CredentialId, TenantId, UserId},
     secret::{Sealed, Secret, SecretHash},
 };
 use aws_lc_rs::{

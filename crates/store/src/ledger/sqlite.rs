@@ -1,0 +1,267 @@
+//! The ledger on SQLite: one thread with one connection, and one commit for all who wait.
+//!
+//! The thread blocks for one operation, takes what has queued up behind it, applies all of it in one
+//! transaction, commits once, and then answers. There is no timer: while one batch is on its way to
+//! the disk the next one gathers. If the process dies before the commit, nothing happened and nobody
+//! was told otherwise; after it, what was held is found by recovery and charged.
+
+use std::{io, path::Path, thread, time::Duration};
+
+use aipassport_domain::{
+    audit::AuditEvent,
+    ids::UserId,
+    ledger::{Account, Held, Reservation, Settlement},
+    money::Money,
+    time::Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
+
+use super::{
+    batch::{Books, Needs, OpenCall, Operation, Outcome, Settled},
+    queue::{Inbox, Message, Queue, queue},
+    rows::{integer, state_of},
+};
+
+/// How long the command line or a page may keep the file locked before calls are refused.
+const LONGEST_LOCK: Duration = Duration::from_secs(5);
+/// Every statement of a batch stays prepared.
+const STATEMENTS: usize = 16;
+
+/// Starts the writer on the database at `path`, which has its schema.
+pub(crate) fn start(path: &Path, instance_id: &str) -> io::Result<Queue> {
+    let path = path.to_owned();
+    start_with(move || open(&path), instance_id)
+}
+
+/// Starts the writer on the connections that `open` makes: one, and another after each failure.
+pub(crate) fn start_with(
+    open: impl FnMut() -> rusqlite::Result<Connection> + Send + 'static,
+    instance_id: &str,
+) -> io::Result<Queue> {
+    let (queue, mut inbox) = queue();
+    let mut writer = Writer {
+        open,
+        connection: None,
+        instance_id: instance_id.to_owned(),
+    };
+    thread::Builder::new().name("ledger".to_owned()).spawn(move || {
+        while let Some(first) = inbox.blocking_first() {
+            writer.run(&mut inbox, first);
+        }
+        // Closed before the inbox, whose end is what tells that the writer has ended.
+        drop(writer);
+    })?;
+    Ok(queue)
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(LONGEST_LOCK)?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+struct Writer<F> {
+    open: F,
+    connection: Option<Connection>,
+    instance_id: String,
+}
+
+/// A batch of which nothing counts.
+struct Failed {
+    error: rusqlite::Error,
+    /// What would have been held, if the commit itself failed: it may yet turn up after a crash.
+    doubtful: Vec<Settlement>,
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        let doubtful = Vec::new();
+        Self { error, doubtful }
+    }
+}
+
+impl<F: FnMut() -> rusqlite::Result<Connection>> Writer<F> {
+    fn run(&mut self, inbox: &mut Inbox, first: Message) {
+        let (operations, waiters) = inbox.batch(first);
+        if operations.is_empty() {
+            return;
+        }
+        match self.commit(operations) {
+            Ok(outcomes) => waiters.answer(outcomes),
+            Err(Failed { error, doubtful }) => {
+                tracing::error!(%error, "the ledger could not commit; nothing was admitted");
+                // Whatever ailed the connection, the next batch begins with a new one.
+                self.connection = None;
+                inbox.fail(waiters, doubtful);
+            }
+        }
+    }
+
+    fn commit(&mut self, operations: Vec<Operation>) -> Result<Vec<Outcome>, Failed> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert((self.open)()?),
+        };
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut books = load(&tx, &Needs::of(&operations))?;
+        let outcomes = books.apply(operations);
+        write(&tx, &books, &outcomes, &self.instance_id)?;
+        match tx.commit() {
+            Ok(()) => Ok(outcomes),
+            Err(error) => {
+                let doubtful = outcomes.iter().filter_map(Outcome::released).collect();
+                Err(Failed { error, doubtful })
+            }
+        }
+    }
+}
+
+fn load(tx: &Transaction<'_>, needs: &Needs) -> rusqlite::Result<Books> {
+    let mut books = Books::default();
+
+    let mut version = tx.prepare_cached("select version from grants where tenant_id = ?1 and id = ?2")?;
+    for (tenant_id, grant_id) in &needs.grants {
+        let found = version.query_row(params![tenant_id.as_str(), grant_id.as_str()], |row| row.get(0));
+        if let Some(found) = found.optional()? {
+            books.add_version((tenant_id.clone(), grant_id.clone()), found);
+        }
+    }
+
+    let mut state = tx.prepare_cached(
+        "select state from accounts where tenant_id = ?1 and level = 'grant' and subject = ?2 and provider = ?3",
+    )?;
+    for key in &needs.accounts {
+        let named = params![key.tenant_id.as_str(), key.grant_id.as_str(), key.provider.as_str()];
+        let found = state.query_row(named, |row| Ok(state_of(row.get_ref(0)?.as_str()?, key)));
+        if let Some(account) = found.optional()?.flatten() {
+            books.add_account(key.clone(), account);
+        }
+    }
+
+    let mut open_call = tx.prepare_cached(
+        "select user_id, held_nanos, admitted_at from calls
+         where tenant_id = ?1 and id = ?2 and grant_id = ?3 and provider = ?4 and settled_at is null",
+    )?;
+    for ((tenant_id, call_id), account) in &needs.calls {
+        let named = params![
+            tenant_id.as_str(),
+            call_id.as_str(),
+            account.grant_id.as_str(),
+            account.provider.as_str()
+        ];
+        let found = open_call.query_row(named, |row| {
+            Ok(OpenCall {
+                user_id: UserId::new(row.get::<_, String>(0)?),
+                held: Held {
+                    amount: Money::from_nanos(row.get(1)?),
+                    at: Timestamp::from_millis(row.get(2)?),
+                },
+            })
+        });
+        if let Some(open) = found.optional()? {
+            books.add_open_call((tenant_id.clone(), call_id.clone()), open);
+        }
+    }
+    Ok(books)
+}
+
+fn write(tx: &Transaction<'_>, books: &Books, outcomes: &[Outcome], instance_id: &str) -> rusqlite::Result<()> {
+    let mut admit = tx.prepare_cached(
+        "insert into calls (tenant_id, id, grant_id, user_id, client_id, provider, model, capability,
+                            instance_id, held_nanos, output_cap, admitted_at)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    )?;
+    let mut settle = tx.prepare_cached(
+        "update calls set settled_at = ?3, cost_nanos = ?4, counted_requests = ?5, label = ?6, outcome = ?7,
+             input_tokens = ?8, cached_input_tokens = ?9, cache_write_5m_tokens = ?10, cache_write_1h_tokens = ?11,
+             output_tokens = ?12, reasoning_tokens = ?13, price_digest = ?14
+         where tenant_id = ?1 and id = ?2 and settled_at is null",
+    )?;
+    let mut event = tx.prepare_cached(
+        "insert into audit_events (tenant_id, at, actor, user_id, grant_id, kind, data)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Admitted(reservation) => write_admitted(&mut admit, reservation, instance_id)?,
+            Outcome::Settled(settled) => write_settled(&mut settle, settled)?,
+            Outcome::Stale | Outcome::Refused(_) | Outcome::NothingToSettle | Outcome::NoAccount => {}
+        }
+        for happened in outcome.events() {
+            write_event(&mut event, &happened)?;
+        }
+    }
+
+    let mut account = tx.prepare_cached(
+        "update accounts set state = ?4
+         where tenant_id = ?1 and level = 'grant' and subject = ?2 and provider = ?3",
+    )?;
+    for (key, changed) in books.changed_accounts() {
+        account.execute(params![
+            key.tenant_id.as_str(),
+            key.grant_id.as_str(),
+            key.provider.as_str(),
+            json(changed)?
+        ])?;
+    }
+    Ok(())
+}
+
+fn write_admitted(admit: &mut Statement<'_>, reservation: &Reservation, instance_id: &str) -> rusqlite::Result<()> {
+    let permit = &reservation.permit;
+    admit.execute(params![
+        permit.tenant_id().as_str(),
+        permit.call_id().as_str(),
+        permit.grant_id().as_str(),
+        permit.user_id().as_str(),
+        permit.client_id().as_str(),
+        permit.provider().as_str(),
+        permit.model(),
+        permit.capability().as_str(),
+        instance_id,
+        reservation.held.amount.nanos(),
+        integer(reservation.output_cap),
+        reservation.held.at.millis(),
+    ])?;
+    Ok(())
+}
+
+fn write_settled(settle: &mut Statement<'_>, settled: &Settled) -> rusqlite::Result<()> {
+    let Settlement { usage, .. } = &settled.settlement;
+    settle.execute(params![
+        settled.settlement.tenant_id.as_str(),
+        settled.settlement.call_id.as_str(),
+        settled.at.millis(),
+        settled.settlement.cost.nanos(),
+        i64::from(settled.settlement.counts_as_request()),
+        settled.settlement.label.as_str(),
+        settled.settlement.outcome.as_str(),
+        integer(usage.input_tokens),
+        integer(usage.cached_input_tokens),
+        integer(usage.cache_write_5m_tokens),
+        integer(usage.cache_write_1h_tokens),
+        integer(usage.output_tokens),
+        integer(usage.reasoning_tokens),
+        settled.settlement.price_digest,
+    ])?;
+    Ok(())
+}
+
+fn write_event(insert: &mut Statement<'_>, event: &AuditEvent) -> rusqlite::Result<()> {
+    insert.execute(params![
+        event.tenant_id.as_str(),
+        event.at.millis(),
+        event.actor.to_text(),
+        event.user_id.as_ref().map(UserId::as_str),
+        event.grant_id.as_ref().map(aipassport_domain::ids::GrantId::as_str),
+        event.what.kind(),
+        json(&event.what)?,
+    ])?;
+    Ok(())
+}
+
+fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+}
