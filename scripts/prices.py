@@ -29,6 +29,9 @@ PROVIDERS = ["anthropic", "openai"]
 CLASSES = ["input", "cached_input", "cache_write_5m", "cache_write_1h", "output"]
 SERVICES = ["batch", "flex", "priority", "fast", "ultrafast"]
 TOLERANCE = Decimal("0.01")
+# What keeping a prefix in the cache for long (an hour; at OpenAI, twelve) costs, in times the input
+# price, wherever it is published. Used where it is not.
+LONG_WRITE = {"anthropic": Decimal(2), "openai": Decimal("2.5")}
 
 DATA = Path("crates/providers/data")
 EXPLAINED = Path("scripts/prices.explained.json")
@@ -82,12 +85,16 @@ def primary_rates(model_id, prices):
 
 def primary_list(model, moment):
     """The primary's price list of `model` at `moment`, or None where tokens do not say its cost."""
+    variants = model.price_variants or []
+    conditional = model.prices if isinstance(model.prices, list) else []
+    if any(isinstance(each.constraint, types.TimeOfDateConstraint) for each in [*conditional, *variants]):
+        raise Refused(f"{model.id}: prices by the hour, which the snapshot cannot say")
     standard = primary_rates(model.id, model.get_prices(moment))
     if not standard:
         return None
 
     prices = {"standard": standard}
-    for variant in model.price_variants or []:
+    for variant in variants:
         when = list(variant.when.items())
         if len(when) != 1 or when[0] not in PRIMARY_SERVICES:
             raise Refused(f"{model.id}: a price for {variant.when}, which this program does not know")
@@ -158,6 +165,11 @@ class Explained:
         self.used = set()
         self.unexplained = []
 
+    def models(self, choice, provider_id):
+        """The models of one provider that people decided to include, or to leave out."""
+        named = ((*each["model"].split("/", 1), each) for each in self.file[choice])
+        return [(model_id, each) for provider, model_id, each in named if provider == provider_id]
+
     def winner(self, model, field, primary, secondary):
         """Which of two values holds."""
         entry = self.wanted.get((model, field))
@@ -207,11 +219,13 @@ def merge(model, primary, secondary, explained):
     return merged
 
 
-def complete(prices):
+def complete(prices, long_write):
     """Puts a rate that is never too low wherever neither source has one."""
     standard = prices["standard"]
-    for rates in standard.values():
-        write_long(rates)
+    for steps in prices.values():
+        for rates in steps.values():
+            if "cache_write_5m" in rates and "input" in rates:
+                rates.setdefault("cache_write_1h", rates["input"] * long_write)
     for service in SERVICES:
         if service not in prices:
             continue
@@ -221,8 +235,8 @@ def complete(prices):
             del prices[service]
             continue
         for threshold, usual in standard.items():
-            rates = steps.get(threshold)
-            if rates is None:
+            rates = steps.get(threshold, {})
+            if "input" not in rates:
                 # Long calls are not offered at this service and fall back to the standard one, or
                 # they are and nobody wrote it down: the dearer of the two.
                 steps[threshold] = {name: max(usual[name], steps[0].get(name, usual[name])) for name in usual}
@@ -230,18 +244,9 @@ def complete(prices):
             # Dearer by as much as input is, and never below what it usually costs.
             scale = max(rates["input"] / usual["input"], Decimal(1))
             for name in usual:
-                if name == "cache_write_1h" and "cache_write_5m" in rates:
-                    write_long(rates)
-                else:
-                    rates.setdefault(name, usual[name] * scale)
+                rates.setdefault(name, usual[name] * scale)
         prices[service] = dict(sorted(steps.items()))
     return prices
-
-
-def write_long(rates):
-    """Whoever bills writing to a cache bills keeping it long at twice the input."""
-    if "cache_write_5m" in rates:
-        rates.setdefault("cache_write_1h", rates["input"] * 2)
 
 
 def check_sane(model, prices, capabilities):
@@ -269,28 +274,31 @@ def build_provider(provider_id, entries, date, explained):
         for model_id, entry in entries.items()
         if entry.get("litellm_provider") == provider_id and is_offered(model_id, entry, date)
     }
-    for extra in explained.file["included"]:
-        if extra["model"].startswith(f"{provider_id}/"):
-            # Known to the primary alone: its prices, and the limits of the model it is said to be like.
-            offered[extra["model"].split("/")[1]] = ({}, entries[extra["limits_of"]])
-    for model in explained.file["left_out"]:
-        if model["model"].startswith(f"{provider_id}/"):
-            del offered[model["model"].split("/")[1]]
+    for model_id, extra in explained.models("included", provider_id):
+        if model_id in offered:
+            raise Refused(f"{model_id}: included by hand, but no longer missing. Remove it from {EXPLAINED}.")
+        # Known to the primary alone: its prices, and the limits of the model it is said to be like.
+        offered[model_id] = ({}, entries[extra["limits_of"]])
+    for model_id, _ in explained.models("left_out", provider_id):
+        if not offered.pop(model_id, None):
+            raise Refused(f"{model_id}: left out by hand, but no longer offered. Remove it from {EXPLAINED}.")
 
     models = []
     for model_id, (priced, limits) in sorted(offered.items()):
         known = provider.find_model(model_id)
-        primary = (primary_list(known, moment) if known else None) or {}
+        primary = primary_list(known, moment) if known else {}
         secondary = secondary_list(priced)
         name = f"{provider_id}/{model_id}"
-        if not (primary or secondary).get("standard"):
+        if primary is None or not (primary or secondary).get("standard"):
             print(f"left out, no price in tokens: {name}")
             continue
         if not primary:
             print(f"only in litellm: {name}")
         capabilities = [SECONDARY_CAPABILITIES[limits["mode"]]]
-        prices = complete(merge(name, primary, secondary, explained))
+        prices = complete(merge(name, primary, secondary, explained), LONG_WRITE[provider_id])
         check_sane(name, prices, capabilities)
+        # An entry without limits is one that nobody filled in, and what it does not say may be so.
+        unknown = "max_output_tokens" not in limits
         windows = [limits.get("max_input_tokens"), known.context_window if known else None]
         models.append(
             {
@@ -298,8 +306,7 @@ def build_provider(provider_id, entries, date, explained):
                 "capabilities": capabilities,
                 "context_tokens": max(filter(None, windows), default=None),
                 "max_output_tokens": limits.get("max_output_tokens"),
-                # Not knowing is no reason to believe that a model does not.
-                "may_reason": bool(limits.get("supports_reasoning", capabilities == ["chat"] and not priced)),
+                "may_reason": capabilities == ["chat"] and bool(limits.get("supports_reasoning", unknown)),
                 "prices": prices,
             }
         )
@@ -309,9 +316,12 @@ def build_provider(provider_id, entries, date, explained):
 
 def report_left_out(provider, included, moment):
     """Names what only the primary prices, so that a new model is noticed and can be included."""
-    alone = [model.id for model in provider.models if not any(map(model.is_match, included))]
-    alone = [model.id for model in provider.models if model.id in alone and primary_list(model, moment)]
-    print(f"only in genai-prices, left out: {', '.join(alone)}")
+    alone = [
+        model.id
+        for model in provider.models
+        if primary_list(model, moment) and not any(map(model.is_match, included))
+    ]
+    print(f"only in genai-prices, left out: {provider.id}/{{{','.join(alone)}}}")
 
 
 # The file.

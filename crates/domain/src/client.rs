@@ -41,7 +41,24 @@ pub enum Registration {
     Unverified,
 }
 
+const LONGEST_NAME: usize = 100;
+const LONGEST_ADDRESS: usize = 500;
+
 impl Client {
+    /// Checks what somebody registered: a name that can be shown, and a web address.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let length = self.name.chars().count();
+        if self.name.trim().is_empty() || length > LONGEST_NAME || self.name.chars().any(char::is_control) {
+            return Err("a name has 1 to 100 characters, none of them control characters");
+        }
+        let is_web = self.address.starts_with("https://") || self.address.starts_with("http://");
+        if !is_web || self.address.len() > LONGEST_ADDRESS || !self.address.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            return Err("an address begins with https:// or http:// and has at most 500 plain characters");
+        }
+        Ok(())
+    }
+
     /// Whether `asked` is exactly a registered redirect URI; the port of a loopback IP address is
     /// free (RFC 8252, section 7.3). Nothing is normalised: what differs by a byte differs.
     pub fn redirects_to(&self, asked: &str) -> bool {

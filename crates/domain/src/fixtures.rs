@@ -6,7 +6,7 @@ use crate::{
     consent::{AuthorizationRequest, Defaults, Door, RequestState},
     grant::{Grant, GrantState},
     ids::{AuthorizationRequestId, CallId, ClientId, GrantId, ProviderId, TenantId, UserId},
-    ledger::{Held, Reservation},
+    ledger::{Held, Left, Reservation},
     limits::Limits,
     money::{Money, Rate},
     policy::{Call, CallCost, CostCeiling, OutputCap, Permit, authorize},
@@ -100,6 +100,7 @@ pub fn reservation(permit: Permit, held: Held, output_cap: u64) -> Reservation {
         permit,
         held,
         output_cap,
+        left: Left::default(),
     }
 }
 

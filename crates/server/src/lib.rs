@@ -7,12 +7,19 @@
 
 pub mod api;
 pub mod app;
+pub mod broker;
+pub mod browser_session;
+pub mod caller;
 pub mod cli;
+mod client_secret;
 pub mod clock;
 pub mod config;
+pub mod data;
+pub mod entries;
 pub mod gateway;
 pub mod jobs;
 pub mod oauth;
+pub mod page_error;
 pub mod password;
 pub mod random;
 pub mod routes;
@@ -20,5 +27,7 @@ pub mod sandbox;
 pub mod serve;
 pub mod signing;
 pub mod telemetry;
+pub mod tls;
+mod unique_json;
 pub mod vault;
 pub mod web;

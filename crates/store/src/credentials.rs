@@ -7,7 +7,11 @@ use aipassport_domain::{
     time::Timestamp,
 };
 
-use crate::{Store, StoreError};
+use crate::{
+    Store, StoreError, audit, grants,
+    sql::{Row, sql},
+    users,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderCredential {
@@ -25,10 +29,41 @@ pub struct ProviderCredential {
     pub refused_at: Option<Timestamp>,
 }
 
+macro_rules! select_credentials {
+    ($which:literal) => {
+        concat!(
+            "select tenant_id, id, user_id, provider, base_url, sealed, last_four, created_at, last_used_at, refused_at
+             from provider_credentials ",
+            $which
+        )
+    };
+}
+
 impl Store {
     /// Adds a credential; the newest one at a provider is the one that is used.
     pub async fn add_credential(&self, credential: &ProviderCredential, event: &AuditEvent) -> Result<(), StoreError> {
-        todo!("{credential:?} {event:?}")
+        let mut tx = self.begin_write().await?;
+        users::hold(&mut tx, &credential.tenant_id, &credential.user_id).await?;
+        sql(
+            "insert into provider_credentials (tenant_id, id, user_id, provider, base_url, sealed, last_four,
+                                               created_at, last_used_at, refused_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        )
+        .bind(&credential.tenant_id)
+        .bind(&credential.id)
+        .bind(&credential.user_id)
+        .bind(&credential.provider)
+        .bind(credential.base_url.as_ref())
+        .bind(&credential.sealed)
+        .bind(&credential.last_four)
+        .bind(credential.created_at)
+        .bind(credential.last_used_at)
+        .bind(credential.refused_at)
+        .execute(&mut *tx)
+        .await?;
+        grants::raise_versions_of_user(&mut tx, &credential.tenant_id, &credential.user_id).await?;
+        audit::record(&mut tx, event).await?;
+        Ok(tx.commit().await?)
     }
 
     pub async fn credential(
@@ -36,7 +71,12 @@ impl Store {
         tenant_id: &TenantId,
         id: &CredentialId,
     ) -> Result<Option<ProviderCredential>, StoreError> {
-        todo!("{tenant_id} {id}")
+        let row = sql(select_credentials!("where tenant_id = $1 and id = $2"))
+            .bind(tenant_id)
+            .bind(id)
+            .first(self.pool())
+            .await?;
+        row.as_ref().map(read).transpose()
     }
 
     /// Every credential of a user, newest first.
@@ -45,7 +85,14 @@ impl Store {
         tenant_id: &TenantId,
         user_id: &UserId,
     ) -> Result<Vec<ProviderCredential>, StoreError> {
-        todo!("{tenant_id} {user_id}")
+        let rows = sql(select_credentials!(
+            "where tenant_id = $1 and user_id = $2 order by created_at desc, id desc"
+        ))
+        .bind(tenant_id)
+        .bind(user_id)
+        .all(self.pool())
+        .await?;
+        rows.iter().map(read).collect()
     }
 
     /// The user's newest credential at a provider.
@@ -55,28 +102,88 @@ impl Store {
         user_id: &UserId,
         provider: &ProviderId,
     ) -> Result<Option<ProviderCredential>, StoreError> {
-        todo!("{tenant_id} {user_id} {provider}")
+        let row = sql(select_credentials!(
+            "where tenant_id = $1 and user_id = $2 and provider = $3 order by created_at desc, id desc limit 1"
+        ))
+        .bind(tenant_id)
+        .bind(user_id)
+        .bind(provider)
+        .first(self.pool())
+        .await?;
+        row.as_ref().map(read).transpose()
     }
 
     /// Removes a credential, sealed bytes and all. `false`, and no event, if there was none.
     pub async fn remove_credential(&self, id: &CredentialId, event: &AuditEvent) -> Result<bool, StoreError> {
-        todo!("{id} {event:?}")
+        let Some(credential) = self.credential(&event.tenant_id, id).await? else {
+            return Ok(false);
+        };
+
+        let mut tx = self.begin_write().await?;
+        users::hold(&mut tx, &event.tenant_id, &credential.user_id).await?;
+        let removed = sql("delete from provider_credentials where tenant_id = $1 and id = $2")
+            .bind(&event.tenant_id)
+            .bind(id)
+            .changed(&mut *tx)
+            .await?;
+        if !removed {
+            return Ok(false);
+        }
+        grants::raise_versions_of_user(&mut tx, &event.tenant_id, &credential.user_id).await?;
+        audit::record(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Notes that the provider refused the credential at the event's time. `false`, and no event,
     /// if that was known already or there is none.
     pub async fn mark_credential_refused(&self, id: &CredentialId, event: &AuditEvent) -> Result<bool, StoreError> {
-        todo!("{id} {event:?}")
+        let mut tx = self.begin_write().await?;
+        let marked = sql("update provider_credentials set refused_at = $3
+             where tenant_id = $1 and id = $2 and refused_at is null")
+        .bind(&event.tenant_id)
+        .bind(id)
+        .bind(event.at)
+        .changed(&mut *tx)
+        .await?;
+        if !marked {
+            return Ok(false);
+        }
+        audit::record(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
-    /// Notes that the credential was used at `now`, and so was not refused. May be repeated, and
-    /// called less often than it is used.
+    /// Notes that the credential was used at `now`, and so was not refused. May be repeated; once a
+    /// minute is enough.
     pub async fn mark_credential_used(
         &self,
         tenant_id: &TenantId,
         id: &CredentialId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        todo!("{tenant_id} {id} {now}")
+        sql("update provider_credentials set last_used_at = $3, refused_at = null
+             where tenant_id = $1 and id = $2 and (last_used_at is null or last_used_at < $3)")
+        .bind(tenant_id)
+        .bind(id)
+        .bind(now)
+        .execute(self.pool())
+        .await?;
+        Ok(())
     }
+}
+
+fn read(row: &Row) -> Result<ProviderCredential, StoreError> {
+    Ok(ProviderCredential {
+        id: CredentialId::new(row.text("id")?),
+        tenant_id: TenantId::new(row.text("tenant_id")?),
+        user_id: UserId::new(row.text("user_id")?),
+        provider: ProviderId::new(row.text("provider")?),
+        base_url: row.maybe_text("base_url")?,
+        sealed: row.sealed("sealed")?,
+        last_four: row.text("last_four")?,
+        created_at: row.time("created_at")?,
+        last_used_at: row.maybe_time("last_used_at")?,
+        refused_at: row.maybe_time("refused_at")?,
+    })
 }

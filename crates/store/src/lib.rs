@@ -11,11 +11,13 @@
 //!
 //! [`AuditEvent`]: aipassport_domain::audit::AuditEvent
 
+mod accounts;
 mod audit;
 mod authorization_requests;
 mod clients;
 mod codes;
 mod credentials;
+mod data_keys;
 mod error;
 mod grants;
 mod ledger;

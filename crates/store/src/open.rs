@@ -17,7 +17,7 @@ use crate::{
 };
 
 const MOST_CONNECTIONS: u32 = 8;
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Where the store lives.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,13 +34,9 @@ impl fmt::Display for DatabaseUrl {
         match self {
             Self::Sqlite(path) => path.display().fmt(out),
             Self::Postgres(url) => {
-                let place = url.split('?').next().unwrap_or_default();
-                let place = place.rsplit(['@', '/']).take(2).collect::<Vec<_>>();
-                write!(
-                    out,
-                    "postgres://{}",
-                    place.into_iter().rev().collect::<Vec<_>>().join("/")
-                )
+                let address = url.split('?').next().unwrap_or_default();
+                let place = address.rsplit_once('@').or_else(|| address.split_once("://"));
+                write!(out, "postgres://{}", place.map_or("", |(_, place)| place))
             }
         }
     }
@@ -145,12 +141,12 @@ impl Engine {
     fn settings(self) -> &'static str {
         match self {
             Self::Sqlite => {
-                "pragma busy_timeout = 10000;
+                "pragma busy_timeout = 5000;
                  pragma journal_mode = wal;
                  pragma synchronous = full;
                  pragma foreign_keys = on;"
             }
-            Self::Postgres => "set lock_timeout = '10s'",
+            Self::Postgres => "set lock_timeout = '5s'",
         }
     }
 }

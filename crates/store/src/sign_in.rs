@@ -7,7 +7,10 @@ use aipassport_domain::{
     time::Timestamp,
 };
 
-use crate::{Store, StoreError, User};
+use crate::{
+    Store, StoreError, User, audit,
+    sql::{Transaction, sql},
+};
 
 /// A signed-in browser. It ends 30 minutes after it was last seen and 12 hours after it began.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +47,23 @@ impl Store {
         replaces: Option<&SecretHash>,
         event: &AuditEvent,
     ) -> Result<(), StoreError> {
-        todo!("{session:?} {replaces:?} {event:?}")
+        let mut tx = self.begin_write().await?;
+        if let Some(old) = replaces {
+            end_session(&mut tx, &session.tenant_id, old).await?;
+        }
+        sql(
+            "insert into browser_sessions (tenant_id, hash, user_id, started_at, last_seen_at)
+             values ($1, $2, $3, $4, $5)",
+        )
+        .bind(&session.tenant_id)
+        .bind(&session.hash)
+        .bind(&session.user_id)
+        .bind(session.started_at)
+        .bind(session.last_seen_at)
+        .execute(&mut *tx)
+        .await?;
+        audit::record(&mut tx, event).await?;
+        Ok(tx.commit().await?)
     }
 
     /// The session and its user, unless it has ended by `now` or the user is suspended.
@@ -54,23 +73,66 @@ impl Store {
         hash: &SecretHash,
         now: Timestamp,
     ) -> Result<Option<(BrowserSession, User)>, StoreError> {
-        todo!("{tenant_id} {hash:?} {now}")
+        let row = sql("select user_id, started_at, last_seen_at from browser_sessions
+             where tenant_id = $1 and hash = $2 and last_seen_at > $3 and started_at > $4")
+        .bind(tenant_id)
+        .bind(hash)
+        .bind(now.plus_seconds(-BrowserSession::IDLE_SECONDS))
+        .bind(now.plus_seconds(-BrowserSession::LONGEST_SECONDS))
+        .first(self.pool())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let session = BrowserSession {
+            hash: hash.clone(),
+            tenant_id: tenant_id.clone(),
+            user_id: UserId::new(row.text("user_id")?),
+            started_at: row.time("started_at")?,
+            last_seen_at: row.time("last_seen_at")?,
+        };
+        let user = self.unsuspended_user(tenant_id, &session.user_id).await?;
+        Ok(user.map(|user| (session, user)))
     }
 
-    /// Notes that the session was seen at `now`. May be repeated, and called less often than it is
-    /// seen: callers need one a minute.
+    /// Notes that the session was seen at `now`. May be repeated; once a minute is enough. A
+    /// session that has ended stays so.
     pub async fn touch_browser_session(
         &self,
         tenant_id: &TenantId,
         hash: &SecretHash,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        todo!("{tenant_id} {hash:?} {now}")
+        sql("update browser_sessions set last_seen_at = $3
+             where tenant_id = $1 and hash = $2 and last_seen_at < $3 and last_seen_at > $4")
+        .bind(tenant_id)
+        .bind(hash)
+        .bind(now)
+        .bind(now.plus_seconds(-BrowserSession::IDLE_SECONDS))
+        .execute(self.pool())
+        .await?;
+        Ok(())
     }
 
     /// Ends a session. `false`, and no event, if there was none.
     pub async fn end_browser_session(&self, hash: &SecretHash, event: &AuditEvent) -> Result<bool, StoreError> {
-        todo!("{hash:?} {event:?}")
+        let mut tx = self.begin_write().await?;
+        if !end_session(&mut tx, &event.tenant_id, hash).await? {
+            return Ok(false);
+        }
+        audit::record(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Ends every session of a user.
+    pub async fn end_browser_sessions(&self, user_id: &UserId, event: &AuditEvent) -> Result<(), StoreError> {
+        let mut tx = self.begin_write().await?;
+        sql("delete from browser_sessions where tenant_id = $1 and user_id = $2")
+            .bind(&event.tenant_id)
+            .bind(user_id)
+            .execute(&mut *tx)
+            .await?;
+        audit::record(&mut tx, event).await?;
+        Ok(tx.commit().await?)
     }
 
     /// How often signing in as `name_key` has failed since `since`.
@@ -80,19 +142,70 @@ impl Store {
         name_key: &str,
         since: Timestamp,
     ) -> Result<u64, StoreError> {
-        todo!("{tenant_id} {name_key} {since}")
+        let row = sql("select count(*) as failures from sign_in_failures
+             where tenant_id = $1 and name_key = $2 and at >= $3")
+        .bind(tenant_id)
+        .bind(name_key)
+        .bind(since)
+        .first(self.pool())
+        .await?;
+        let failures = row.map_or(Ok(0), |row| row.integer("failures"))?;
+        Ok(failures.unsigned_abs())
     }
 
     pub async fn record_sign_in_failure(&self, name_key: &str, event: &AuditEvent) -> Result<(), StoreError> {
-        todo!("{name_key} {event:?}")
+        let mut tx = self.begin_write().await?;
+        sql("insert into sign_in_failures (tenant_id, name_key, at) values ($1, $2, $3)")
+            .bind(&event.tenant_id)
+            .bind(name_key)
+            .bind(event.at)
+            .execute(&mut *tx)
+            .await?;
+        audit::record(&mut tx, event).await?;
+        Ok(tx.commit().await?)
     }
 
+    /// Counts a failure that has its event already under one more key: where it came from.
+    pub async fn count_sign_in_failure(
+        &self,
+        tenant_id: &TenantId,
+        name_key: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        sql("insert into sign_in_failures (tenant_id, name_key, at) values ($1, $2, $3)")
+            .bind(tenant_id)
+            .bind(name_key)
+            .bind(at)
+            .execute(self.pool())
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets the failures of `name_key`, after it has signed in. May be repeated.
     pub async fn clear_sign_in_failures(&self, tenant_id: &TenantId, name_key: &str) -> Result<(), StoreError> {
-        todo!("{tenant_id} {name_key}")
+        sql("delete from sign_in_failures where tenant_id = $1 and name_key = $2")
+            .bind(tenant_id)
+            .bind(name_key)
+            .execute(self.pool())
+            .await?;
+        Ok(())
     }
 
     pub async fn issue_api_token(&self, token: &ApiToken, event: &AuditEvent) -> Result<(), StoreError> {
-        todo!("{token:?} {event:?}")
+        let mut tx = self.begin_write().await?;
+        sql(
+            "insert into api_tokens (tenant_id, hash, user_id, created_at, expires_at)
+             values ($1, $2, $3, $4, $5)",
+        )
+        .bind(&token.tenant_id)
+        .bind(&token.hash)
+        .bind(&token.user_id)
+        .bind(token.created_at)
+        .bind(token.expires_at)
+        .execute(&mut *tx)
+        .await?;
+        audit::record(&mut tx, event).await?;
+        Ok(tx.commit().await?)
     }
 
     /// The user of a bearer, unless it has expired by `now` or the user is suspended.
@@ -102,6 +215,32 @@ impl Store {
         hash: &SecretHash,
         now: Timestamp,
     ) -> Result<Option<User>, StoreError> {
-        todo!("{tenant_id} {hash:?} {now}")
+        let row = sql("select user_id from api_tokens
+             where tenant_id = $1 and hash = $2 and (expires_at is null or expires_at > $3)")
+        .bind(tenant_id)
+        .bind(hash)
+        .bind(now)
+        .first(self.pool())
+        .await?;
+        match row {
+            Some(row) => {
+                self.unsuspended_user(tenant_id, &UserId::new(row.text("user_id")?))
+                    .await
+            }
+            None => Ok(None),
+        }
     }
+
+    async fn unsuspended_user(&self, tenant_id: &TenantId, id: &UserId) -> Result<Option<User>, StoreError> {
+        let user = self.user(tenant_id, id).await?;
+        Ok(user.filter(|user| user.suspended_at.is_none()))
+    }
+}
+
+async fn end_session(tx: &mut Transaction, tenant_id: &TenantId, hash: &SecretHash) -> Result<bool, StoreError> {
+    sql("delete from browser_sessions where tenant_id = $1 and hash = $2")
+        .bind(tenant_id)
+        .bind(hash)
+        .changed(&mut **tx)
+        .await
 }

@@ -30,11 +30,6 @@ impl Store {
         };
         self.pool().begin_with(begin).await.map_err(StoreError::from)
     }
-
-    /// Begins a transaction that only reads.
-    pub(crate) async fn begin_read(&self) -> Result<Transaction, StoreError> {
-        self.pool().begin().await.map_err(StoreError::from)
-    }
 }
 
 /// A statement and its values, in the order of `$1`, `$2`, ….
@@ -174,6 +169,11 @@ impl Row {
 
     pub(crate) fn integer(&self, column: &str) -> Result<i64, StoreError> {
         Ok(self.0.try_get(column)?)
+    }
+
+    /// A small number that is never negative.
+    pub(crate) fn count(&self, column: &str) -> Result<u32, StoreError> {
+        u32::try_from(self.integer(column)?).map_err(corrupt)
     }
 
     pub(crate) fn time(&self, column: &str) -> Result<Timestamp, StoreError> {

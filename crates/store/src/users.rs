@@ -1,14 +1,19 @@
 //! Users: accounts that sign in.
 
+use std::fmt;
+
 use aipassport_domain::{
     audit::AuditEvent,
     ids::{TenantId, UserId},
     time::Timestamp,
 };
 
-use crate::{Store, StoreError};
+use crate::{
+    Store, StoreError, audit,
+    sql::{Row, Transaction, corrupt, sql},
+};
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct User {
     pub id: UserId,
     pub tenant_id: TenantId,
@@ -23,28 +28,141 @@ pub struct User {
     pub suspended_at: Option<Timestamp>,
 }
 
+/// Columns are named one by one: a column that a newer version adds while this one runs must not
+/// change the shape of what it has prepared.
+macro_rules! select_users {
+    ($which:literal) => {
+        concat!(
+            "select users.tenant_id, users.id, users.name, users.password_hash, users.is_admin, users.time_zone,
+                    users.created_at, users.suspended_at
+             from users ",
+            $which
+        )
+    };
+}
+
+impl fmt::Debug for User {
+    /// Without the password's hash, which can be guessed at.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("User")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Store {
     /// Adds a user; [`StoreError::Taken`] if the name is in use.
     pub async fn add_user(&self, user: &User, event: &AuditEvent) -> Result<(), StoreError> {
-        todo!("{user:?} {event:?}")
+        let mut tx = self.begin_write().await?;
+        sql(
+            "insert into users (tenant_id, id, name, password_hash, is_admin, time_zone, created_at, suspended_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(&user.tenant_id)
+        .bind(&user.id)
+        .bind(&user.name)
+        .bind(user.password_hash.as_ref())
+        .bind(user.is_admin)
+        .bind(&user.time_zone)
+        .bind(user.created_at)
+        .bind(user.suspended_at)
+        .execute(&mut *tx)
+        .await?;
+        audit::record(&mut tx, event).await?;
+        Ok(tx.commit().await?)
     }
 
     pub async fn user(&self, tenant_id: &TenantId, id: &UserId) -> Result<Option<User>, StoreError> {
-        todo!("{tenant_id} {id}")
+        let row = sql(select_users!("where tenant_id = $1 and id = $2"))
+            .bind(tenant_id)
+            .bind(id)
+            .first(self.pool())
+            .await?;
+        row.as_ref().map(read).transpose()
     }
 
     pub async fn user_by_name(&self, tenant_id: &TenantId, name: &str) -> Result<Option<User>, StoreError> {
-        todo!("{tenant_id} {name}")
+        let row = sql(select_users!("where tenant_id = $1 and name = $2"))
+            .bind(tenant_id)
+            .bind(name)
+            .first(self.pool())
+            .await?;
+        row.as_ref().map(read).transpose()
     }
 
-    /// Every user, by name.
+    /// Every user, oldest first.
     pub async fn users(&self, tenant_id: &TenantId) -> Result<Vec<User>, StoreError> {
-        todo!("{tenant_id}")
+        let rows = sql(select_users!("where tenant_id = $1 order by created_at, id"))
+            .bind(tenant_id)
+            .all(self.pool())
+            .await?;
+        rows.iter().map(read).collect()
     }
 
-    /// Sets the password and ends every browser session of the user. `false` if there is no such
-    /// user.
+    /// Sets the password and ends every browser session of the user. `false`, and no event, if
+    /// there is no such user.
     pub async fn set_password(&self, id: &UserId, password_hash: &str, event: &AuditEvent) -> Result<bool, StoreError> {
-        todo!("{id} {password_hash} {event:?}")
+        let mut tx = self.begin_write().await?;
+        let changed = sql("update users set password_hash = $3 where tenant_id = $1 and id = $2")
+            .bind(&event.tenant_id)
+            .bind(id)
+            .bind(password_hash)
+            .changed(&mut *tx)
+            .await?;
+        if !changed {
+            return Ok(false);
+        }
+        sql("delete from browser_sessions where tenant_id = $1 and user_id = $2")
+            .bind(&event.tenant_id)
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        audit::record(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(true)
     }
+}
+
+/// Makes everyone else who makes or changes grants of this user wait for this transaction, and
+/// returns the user's time zone; `None` if there is no such user or it is suspended.
+///
+/// Without it, a grant made at the same time as a change of its user could miss the raise of its
+/// version.
+pub(crate) async fn hold(
+    tx: &mut Transaction,
+    tenant_id: &TenantId,
+    id: &UserId,
+) -> Result<Option<String>, StoreError> {
+    let row = sql("update users set name = name
+         where tenant_id = $1 and id = $2 and suspended_at is null
+         returning time_zone")
+    .bind(tenant_id)
+    .bind(id)
+    .first(&mut **tx)
+    .await?;
+    row.map(|row| row.text("time_zone")).transpose()
+}
+
+pub(crate) async fn time_zone(tx: &mut Transaction, tenant_id: &TenantId, id: &UserId) -> Result<String, StoreError> {
+    let row = sql("select time_zone from users where tenant_id = $1 and id = $2")
+        .bind(tenant_id)
+        .bind(id)
+        .first(&mut **tx)
+        .await?;
+    row.ok_or_else(|| corrupt("a grant without its user"))?
+        .text("time_zone")
+}
+
+fn read(row: &Row) -> Result<User, StoreError> {
+    Ok(User {
+        id: UserId::new(row.text("id")?),
+        tenant_id: TenantId::new(row.text("tenant_id")?),
+        name: row.text("name")?,
+        password_hash: row.maybe_text("password_hash")?,
+        is_admin: row.integer("is_admin")? != 0,
+        time_zone: row.text("time_zone")?,
+        created_at: row.time("created_at")?,
+        suspended_at: row.maybe_time("suspended_at")?,
+    })
 }

@@ -63,6 +63,17 @@ pub struct Reservation {
     pub held: Held,
     /// The output cap to write into the forwarded request.
     pub output_cap: u64,
+    /// What is left beside this hold and the others, for the headers of the answer.
+    pub left: Left,
+}
+
+/// Where the tightest limits stand right after a call was admitted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// The least that is left of any budget; `None` where there is none.
+    pub budget: Option<Money>,
+    /// The rate with the fewest requests left.
+    pub rate: Option<LimitState>,
 }
 
 impl Reservation {
@@ -201,7 +212,19 @@ impl Account {
             permit,
             held: Held { amount, at: now },
             output_cap,
+            left: self.left(now),
         })
+    }
+
+    fn left(&self, now: Timestamp) -> Left {
+        let rates = self.rates.iter().map(|rate| rate.state(now));
+        Left {
+            budget: self.budgets.iter().map(Counter::left).min().map(money),
+            rate: rates.min_by_key(|state| match state.left() {
+                Amount::Count(left) => left,
+                Amount::Money(_) => u64::MAX,
+            }),
+        }
     }
 
     /// Replaces the hold of one call with its cost, in the windows in which it was admitted, and

@@ -36,6 +36,19 @@ fn a_hold_is_replaced_by_its_cost() {
 }
 
 #[test]
+fn a_reservation_says_what_is_left_beside_its_hold() {
+    let mut limits = limits(100);
+    limits.rate = [(Period::MINUTE, 60), (Period::HOUR, 10)].into();
+    let mut account = Account::open(&limits, "UTC");
+
+    let reservation = account.reserve(permit(80), fixtures::NOW).unwrap();
+
+    assert_eq!(reservation.left.budget, Some(Money::from_nanos(20)));
+    let rate = reservation.left.rate.unwrap();
+    assert_eq!((rate.window, rate.left()), (Some(Period::HOUR), Amount::Count(9)));
+}
+
+#[test]
 fn a_call_that_does_not_fit_holds_nothing_and_says_whether_waiting_helps() {
     let mut account = Account::open(&limits(100), "UTC");
     account.reserve(permit(80), fixtures::NOW).unwrap();

@@ -9,7 +9,7 @@ use aipassport_domain::{
 };
 use serde::{Deserialize, Deserializer};
 
-use super::{PriceBookError, PriceList, PricedModel, Rates, ServiceTier, Source, Tier};
+use super::{PriceBookError, PriceList, PricedModel, Rates, ServiceTier, Source, list::LongInput};
 
 /// The only format there is; another number is a file from another version of this program.
 const FORMAT: u32 = 1;
@@ -20,12 +20,12 @@ pub(super) struct PriceFile {
     format: u32,
     pub(super) date: String,
     pub(super) sources: Vec<Source>,
-    providers: BTreeMap<ProviderId, Vec<ModelOnFile>>,
+    pub(super) providers: BTreeMap<ProviderId, Vec<ModelOnFile>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ModelOnFile {
+pub(super) struct ModelOnFile {
     id: String,
     capabilities: BTreeSet<Capability>,
     context_tokens: Option<u64>,
@@ -64,29 +64,20 @@ impl PriceFile {
             Err(PriceBookError::UnknownFormat(file.format))
         }
     }
-
-    /// Every model of every provider, checked.
-    pub(super) fn models(self) -> Result<BTreeMap<ProviderId, Vec<PricedModel>>, PriceBookError> {
-        self.providers
-            .into_iter()
-            .map(|(provider, models)| {
-                let models: Result<_, _> = models.into_iter().map(ModelOnFile::check).collect();
-                Ok((provider, models?))
-            })
-            .collect()
-    }
 }
 
 impl ModelOnFile {
-    fn check(self) -> Result<PricedModel, PriceBookError> {
+    pub(super) fn check(self) -> Result<PricedModel, PriceBookError> {
         let writes = self.capabilities != BTreeSet::from([Capability::Embeddings]);
-        let list = |tiers| PriceList::check(tiers, writes).map_err(|rule| PriceBookError::model(&self.id, rule));
+        let list = |tiers: &[TierOnFile]| {
+            PriceList::check(tiers, writes).map_err(|rule| PriceBookError::model(&self.id, rule))
+        };
 
-        let standard = list(self.prices)?;
+        let standard = list(&self.prices)?;
         let service_tiers = self
             .service_tiers
             .into_iter()
-            .map(|(tier, prices)| Ok((tier, list(prices)?)))
+            .map(|(tier, prices)| Ok((tier, list(&prices)?)))
             .collect::<Result<_, PriceBookError>>()?;
         Ok(PricedModel {
             id: self.id,
@@ -101,23 +92,30 @@ impl ModelOnFile {
 }
 
 impl PriceList {
-    fn check(tiers: Vec<TierOnFile>, writes: bool) -> Result<Self, &'static str> {
-        let mut checked = Vec::with_capacity(tiers.len());
-        let mut last = None;
-        for tier in tiers {
-            if last.map_or(tier.above_input_tokens != 0, |last| tier.above_input_tokens <= last) {
-                return Err("the first price begins at 0 input tokens, and each next one higher");
+    fn check(tiers: &[TierOnFile], writes: bool) -> Result<Self, &'static str> {
+        let Some((first, others)) = tiers.split_first() else {
+            return Err("has no price");
+        };
+        if first.above_input_tokens != 0 {
+            return Err("has no price for short input");
+        }
+
+        let mut longer: Vec<LongInput> = Vec::with_capacity(others.len());
+        let mut above = 0;
+        for tier in others {
+            if tier.above_input_tokens <= above {
+                return Err("has prices that are not in the order of their input's length");
             }
-            last = Some(tier.above_input_tokens);
-            checked.push(Tier {
-                above_input_tokens: tier.above_input_tokens,
+            above = tier.above_input_tokens;
+            longer.push(LongInput {
+                above_input_tokens: above,
                 rates: tier.rates(writes)?,
             });
         }
-        if checked.is_empty() {
-            return Err("has no price");
-        }
-        Ok(Self { tiers: checked })
+        Ok(Self {
+            shortest: first.rates(writes)?,
+            longer,
+        })
     }
 }
 

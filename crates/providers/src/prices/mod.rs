@@ -19,8 +19,8 @@ use aipassport_domain::{
 };
 use serde::Deserialize;
 
-use self::file::PriceFile;
-pub use self::list::{PriceList, Rates, Tier};
+use self::file::{ModelOnFile, PriceFile};
+pub use self::list::{PriceList, Rates};
 
 const EMBEDDED: &str = include_str!("../../data/prices.json");
 /// A test checks that it is the digest of [`EMBEDDED`].
@@ -49,7 +49,9 @@ pub struct Source {
     pub name: String,
     pub version: String,
     pub licence: String,
-    pub sha256: String,
+    /// The file of that version that was read, and its `sha256:…`.
+    pub file: String,
+    pub digest: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -81,15 +83,15 @@ impl PriceBook {
     /// crate has no hash functions.
     pub fn parse(text: &str, digest: &str) -> Result<Self, PriceBookError> {
         let file = PriceFile::read(text)?;
-        let (date, sources) = (file.date.clone(), file.sources.clone());
         let mut providers = HashMap::new();
-        for (provider, models) in file.models()? {
-            providers.insert(provider, Models::of(models)?);
+        for (provider, models) in file.providers {
+            let models: Result<_, _> = models.into_iter().map(ModelOnFile::check).collect();
+            providers.insert(provider, Models::of(models?)?);
         }
         Ok(Self {
             digest: digest.to_owned(),
-            date,
-            sources,
+            date: file.date,
+            sources: file.sources,
             providers,
         })
     }
@@ -142,22 +144,26 @@ pub struct PricedModel {
     /// The very value that is dispatched; dated snapshots and aliases are models of their own.
     pub id: String,
     pub capabilities: BTreeSet<Capability>,
-    /// Input and output together.
+    /// The most it can read; for most models, input and output together.
     pub context_tokens: Option<u64>,
+    /// The most it writes in one answer, reasoning included.
     pub max_output_tokens: Option<u64>,
-    /// Whether it can write reasoning, which is billed as output.
+    /// Whether it can write reasoning, which is billed as output and not always shown.
     pub may_reason: bool,
     standard: PriceList,
     service_tiers: BTreeMap<ServiceTier, PriceList>,
 }
 
-/// How urgently a provider serves a call, where that changes the price.
+/// How urgently a provider serves a call, where that changes the price; named as on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServiceTier {
     Batch,
     Flex,
     Priority,
+    /// `OpenAI`'s newer name for priority, and `Anthropic`'s `speed`.
+    Fast,
+    Ultrafast,
 }
 
 /// How dear a model is, for people to choose by: `$`, `$$`, `$$$`.

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use aipassport_domain::{
-    ids::{ClientId, TenantId, UserId},
+    ids::{AuthorizationRequestId, ClientId, CredentialId, TenantId, UserId},
     secret::{Sealed, Secret, SecretHash},
 };
 use aws_lc_rs::{
@@ -37,6 +37,7 @@ pub struct Vault {
     sealing: LessSafeKey,
     hashing: hmac::Key,
     pairwise: hmac::Key,
+    codes: hmac::Key,
 }
 
 /// Where a sealed value belongs; part of what is authenticated.
@@ -45,6 +46,16 @@ pub struct Place<'a> {
     pub table: &'a str,
     pub column: &'a str,
     pub row: &'a str,
+}
+
+impl<'a> Place<'a> {
+    pub fn of_credential(id: &'a CredentialId) -> Self {
+        Self {
+            table: "credentials",
+            column: "sealed",
+            row: id.as_str(),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +103,7 @@ impl KeyEncryptionKey {
                 derive(&data_key, b"hash opaque credentials")?.as_ref(),
             ),
             pairwise: hmac::Key::new(hmac::HMAC_SHA256, derive(&data_key, b"pairwise subjects")?.as_ref()),
+            codes: hmac::Key::new(hmac::HMAC_SHA256, derive(&data_key, b"authorization codes")?.as_ref()),
         })
     }
 }
@@ -118,6 +130,13 @@ impl Vault {
         let both = format!("{user_id}\n{client_id}");
         let tag = hmac::sign(&self.pairwise, both.as_bytes());
         BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref())
+    }
+
+    /// The authorization code of a request. It is worked out, not drawn, so that the consent page
+    /// can issue it and the authorization endpoint send it, and nobody has to keep it in clear.
+    pub fn authorization_code(&self, request_id: &AuthorizationRequestId) -> Secret {
+        let tag = hmac::sign(&self.codes, request_id.as_str().as_bytes());
+        Secret::new(BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref()))
     }
 
     fn aad(&self, place: Place<'_>) -> String {

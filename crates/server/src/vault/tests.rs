@@ -87,3 +87,18 @@ fn threat_158_a_key_file_with_wide_permissions_is_refused() {
         assert!(KeyEncryptionKey::from_file(&path, &SystemRandom).is_err(), "{mode:o}");
     }
 }
+
+#[test]
+fn an_authorization_code_is_always_the_same_for_its_request_and_no_other() {
+    let vault = vault();
+    let code = |id: &str| {
+        vault
+            .authorization_code(&AuthorizationRequestId::new(id))
+            .expose()
+            .to_owned()
+    };
+
+    assert_eq!(code("one"), code("one"));
+    assert_ne!(code("one"), code("other"));
+    assert_eq!(code("one").len(), 43);
+}

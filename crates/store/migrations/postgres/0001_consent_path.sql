@@ -154,6 +154,12 @@ create table revoked_access_tokens (
     foreign key (tenant_id, grant_id) references grants (tenant_id, id)
 );
 
+create table data_keys (
+    tenant_id text primary key,
+    wrapped bytea not null,
+    created_at bigint not null
+);
+
 create table signing_keys (
     tenant_id text not null,
     kid text not null,

@@ -154,6 +154,12 @@ create table revoked_access_tokens (
     foreign key (tenant_id, grant_id) references grants (tenant_id, id)
 ) strict;
 
+create table data_keys (
+    tenant_id text primary key,
+    wrapped blob not null,
+    created_at integer not null
+) strict;
+
 create table signing_keys (
     tenant_id text not null,
     kid text not null,

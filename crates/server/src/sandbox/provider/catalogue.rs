@@ -1,0 +1,167 @@
+//! The models on offer, and what a call of each costs by the sandbox's own arithmetic.
+//!
+//! On purpose it shares no code with the ledger: where the two disagree, one of them is wrong.
+
+use std::{collections::HashMap, sync::Arc};
+
+use aipassport_domain::usage::Usage;
+
+/// A model, and its rates from the lowest tier up.
+#[derive(Clone, Debug)]
+pub struct SandboxModel {
+    /// The provider's name in the path, as `openai`.
+    pub provider: String,
+    pub id: String,
+    pub tiers: Vec<Tier>,
+}
+
+/// The rates of every token of a call with more input than this; the first tier is above nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Tier {
+    pub above_input_tokens: u64,
+    pub rates: Rates,
+}
+
+/// Nano-dollars for a million tokens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rates {
+    pub input: i64,
+    pub cached_input: i64,
+    pub cache_write_5m: i64,
+    pub cache_write_1h: i64,
+    pub output: i64,
+}
+
+impl Rates {
+    /// In the order of the members.
+    const fn of(rates: [i64; 5]) -> Self {
+        Self {
+            input: rates[0],
+            cached_input: rates[1],
+            cache_write_5m: rates[2],
+            cache_write_1h: rates[3],
+            output: rates[4],
+        }
+    }
+}
+
+impl SandboxModel {
+    /// What `usage` costs in nano-dollars, rounded up once.
+    pub fn cost_nanos(&self, usage: &Usage) -> i128 {
+        let all_input =
+            usage.input_tokens + usage.cached_input_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens;
+        let rates = self
+            .tiers
+            .iter()
+            .rfind(|tier| tier.above_input_tokens < all_input.max(1))
+            .map_or_else(Rates::default, |tier| tier.rates);
+
+        let millionths: i128 = [
+            (usage.input_tokens, rates.input),
+            (usage.cached_input_tokens, rates.cached_input),
+            (usage.cache_write_5m_tokens, rates.cache_write_5m),
+            (usage.cache_write_1h_tokens, rates.cache_write_1h),
+            (usage.output_tokens, rates.output),
+        ]
+        .into_iter()
+        .map(|(count, rate)| i128::from(count) * i128::from(rate))
+        .sum();
+        (millionths + 999_999) / 1_000_000
+    }
+}
+
+/// The models of each provider, by id.
+pub(super) struct Catalogue {
+    providers: HashMap<String, HashMap<String, Arc<SandboxModel>>>,
+}
+
+impl Catalogue {
+    pub(super) fn new(models: Vec<SandboxModel>) -> Self {
+        let mut providers: HashMap<String, HashMap<String, Arc<SandboxModel>>> = HashMap::new();
+        for model in models {
+            let of_provider = providers.entry(model.provider.clone()).or_default();
+            of_provider.insert(model.id.clone(), Arc::new(model));
+        }
+        Self { providers }
+    }
+
+    pub(super) fn model(&self, provider: &str, id: &str) -> Option<Arc<SandboxModel>> {
+        self.providers.get(provider)?.get(id).cloned()
+    }
+
+    /// The ids of a provider's models, sorted.
+    pub(super) fn ids(&self, provider: &str) -> Vec<&str> {
+        let mut ids: Vec<&str> = self
+            .providers
+            .get(provider)
+            .into_iter()
+            .flat_map(HashMap::keys)
+            .map(String::as_str)
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+}
+
+/// A few models of each provider, for use without a broker; prices of November 2026.
+pub(super) fn usual_models() -> Vec<SandboxModel> {
+    [
+        ("openai", "gpt-4o-mini", [150, 75, 0, 0, 600]),
+        ("openai", "gpt-4o", [2_500, 1_250, 0, 0, 10_000]),
+        ("openai", "gpt-5", [1_250, 125, 0, 0, 10_000]),
+        ("openai", "gpt-5-mini", [250, 25, 0, 0, 2_000]),
+        ("anthropic", "claude-haiku-4-5", [1_000, 100, 1_250, 2_000, 5_000]),
+        ("anthropic", "claude-sonnet-4-5", [3_000, 300, 3_750, 6_000, 15_000]),
+    ]
+    .into_iter()
+    .map(|(provider, id, thousandths)| {
+        let rates = Rates::of(thousandths.map(|rate| rate * 1_000_000));
+        SandboxModel {
+            provider: provider.to_owned(),
+            id: id.to_owned(),
+            tiers: vec![Tier {
+                above_input_tokens: 0,
+                rates,
+            }],
+        }
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tier(above_input_tokens: u64, input: i64, output: i64) -> Tier {
+        let rates = Rates {
+            input,
+            output,
+            ..Rates::default()
+        };
+        Tier {
+            above_input_tokens,
+            rates,
+        }
+    }
+
+    #[test]
+    fn a_call_is_charged_at_its_tier_and_rounded_up_once() {
+        let model = SandboxModel {
+            provider: "openai".to_owned(),
+            id: "m".to_owned(),
+            tiers: vec![tier(0, 400_000, 700_000), tier(100, 2_000_000, 3_000_000)],
+        };
+        let cost = |input_tokens, output_tokens| {
+            model.cost_nanos(&Usage {
+                input_tokens,
+                output_tokens,
+                ..Usage::default()
+            })
+        };
+
+        assert_eq!(cost(1, 1), 2);
+        assert_eq!(cost(100, 0), 40);
+        assert_eq!(cost(101, 1), 205);
+        assert_eq!(cost(0, 0), 0);
+    }
+}

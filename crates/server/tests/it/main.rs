@@ -1,0 +1,10 @@
+//! A whole broker in this process, over real HTTP: a test reads as a story of its actors.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
