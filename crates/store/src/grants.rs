@@ -13,8 +13,7 @@ use aipassport_domain::{
 use sqlx::{Any, AssertSqlSafe, Executor};
 
 use crate::{
-    ProviderCredential, Store, StoreError, audit, clients,
-    ledger::accounts,
+    ProviderCredential, Store, StoreError, accounts, audit, clients,
     sql::{Row, Statement, Transaction, corrupt, sql},
     users,
 };
@@ -179,11 +178,12 @@ impl Store {
         if !is_changed {
             return Ok(None);
         }
-        audit::record(&mut tx, event).await?;
         let grant = find(&mut *tx, &event.tenant_id, id).await?;
         if let Some(grant) = &grant {
-            accounts::change(&mut tx, grant, event.at).await?;
+            let time_zone = users::time_zone(&mut tx, &grant.tenant_id, &grant.user_id).await?;
+            accounts::change(&mut tx, grant, &time_zone, event.at).await?;
         }
+        audit::record(&mut tx, event).await?;
         tx.commit().await?;
         Ok(grant)
     }

@@ -11,6 +11,7 @@
 //!
 //! [`AuditEvent`]: aipassport_domain::audit::AuditEvent
 
+mod accounts;
 mod audit;
 mod authorization_requests;
 mod clients;

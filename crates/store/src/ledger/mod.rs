@@ -10,7 +10,7 @@
 //!
 //! [`domain::ledger::Account`]: aipassport_domain::ledger::Account
 
-pub(crate) mod accounts;
+mod accounts;
 mod batch;
 mod calls;
 mod queue;
