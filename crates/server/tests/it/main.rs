@@ -7,4 +7,6 @@
     reason = "a test fails by panicking"
 )]
 
+mod api;
+mod oauth;
 mod support;
