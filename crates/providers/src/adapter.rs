@@ -2,9 +2,11 @@
 
 use aipassport_domain::authorization_details::Capability;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header::InvalidHeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::InvalidHeaderValue};
 
 use crate::{
+    anthropic::Anthropic,
+    openai::OpenAi,
     prices::PriceBook,
     refusal::Refusal,
     request::{ReadError, ReadRequest},
@@ -53,8 +55,12 @@ pub trait ProviderAdapter: Send + Sync {
     /// framing, and whatever names the account. The caller adds its own request id.
     fn response_headers(&self, upstream: &HeaderMap) -> HeaderMap;
 
-    /// Whether this upstream answer complains about the provider credential. It is the user's
-    /// affair, not the client's, and never passed on.
+    /// The header in which the provider's SDKs look for a request id: the caller puts its own
+    /// there too.
+    fn request_id_header(&self) -> HeaderName;
+
+    /// Whether this upstream answer complains about the provider credential or its account: a bad
+    /// key, no right, no money. It is the user's affair, not the client's, and never passed on.
     fn is_credential_error(&self, status: StatusCode, body: &[u8]) -> bool;
 
     /// A refusal in the provider's own error shape, as `application/json`, so that its SDKs raise
@@ -112,8 +118,8 @@ impl Operation {
 }
 
 /// Every provider, in the order in which people are shown them.
-pub fn all() -> [&'static dyn ProviderAdapter; 0] {
-    []
+pub fn all() -> [&'static dyn ProviderAdapter; 2] {
+    [&OpenAi, &Anthropic]
 }
 
 /// The provider with this registry id.
@@ -121,11 +127,21 @@ pub fn by_id(id: &str) -> Option<&'static dyn ProviderAdapter> {
     all().into_iter().find(|provider| provider.id() == id)
 }
 
-/// A copy of the headers named in `allowed`, with all their values.
-pub(crate) fn only(headers: &HeaderMap, is_allowed: impl Fn(&str) -> bool) -> HeaderMap<HeaderValue> {
-    headers
-        .iter()
-        .filter(|(name, _)| is_allowed(name.as_str()))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+/// A model id that can stand in a path as it is. Nothing is decoded, so nothing can hide.
+pub(crate) fn is_model_id(id: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:@".contains(&byte);
+    !id.is_empty()
+        && id.len() <= LONGEST_MODEL_ID
+        && id.bytes().all(is_plain)
+        && !id.starts_with('.')
+        && !id.ends_with('.')
+}
+
+const LONGEST_MODEL_ID: usize = 200;
+
+/// `Bearer` and the secret, never shown in logs.
+pub(crate) fn bearer(secret: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::try_from(format!("Bearer {secret}"))?;
+    value.set_sensitive(true);
+    Ok(value)
 }

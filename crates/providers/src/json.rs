@@ -210,6 +210,29 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads null, if that comes next.
+    pub(crate) fn take_null(&mut self) -> Read<bool> {
+        let is_null = self.peek() == Some(b'n');
+        if is_null {
+            self.word("null")?;
+        }
+        Ok(is_null)
+    }
+
+    /// Passes over one value, and says whether it was anything but null.
+    pub(crate) fn skip_some(&mut self) -> Read<bool> {
+        Ok(!self.take_null()? && self.skip().map(|_| true)?)
+    }
+
+    /// Refuses anything but null, or an empty list.
+    pub(crate) fn only_null(&mut self, member: &'static str, reason: &'static str) -> Read<()> {
+        let range = self.skip()?;
+        match self.slice(range) {
+            "null" | "[]" => Ok(()),
+            _ => Err(ReadError::NotSupported { member, reason }),
+        }
+    }
+
     fn null_or(&mut self, member: &'static str, problem: &'static str) -> Read<()> {
         if self.peek() == Some(b'n') {
             self.word("null")

@@ -1,12 +1,20 @@
 //! The wire formats of AI providers, as pure functions: nothing here sends, waits or stores.
 //!
 //! Begin with [`adapter::ProviderAdapter`]: what the gateway asks of a provider, in the order in
-//! which it asks. Each provider has a folder (`openai`, `anthropic`); what they share is how JSON
-//! is read ([`json`]), how a stream of events is read ([`events`]), how an answer is metered
-//! ([`meter`]) and what it costs ([`prices`]).
+//! which it asks. Each provider has a folder (`openai`, `anthropic`). What they share: how a body
+//! is read once (`json`, `draft`) and sent on with few bytes changed ([`request`]), the most a
+//! call can cost (`ceiling`, [`prices`]), how a stream is cut into events (`events`) and metered
+//! ([`meter`]), and why the gateway answers by itself ([`refusal`]).
 
 pub mod adapter;
+mod anthropic;
+mod ceiling;
+mod draft;
+mod events;
+mod headers;
+mod json;
 pub mod meter;
+mod openai;
 pub mod prices;
 pub mod refusal;
 pub mod request;

@@ -1,23 +1,81 @@
 //! Reads what a call used from the bytes that pass by, and says what it cost.
+//!
+//! [`Metering`] knows what was asked, [`Meter`] watches one answer, [`Metered`] is what it has
+//! seen. How usage is written is in each provider's `usage.rs`.
 
 use aipassport_domain::{
-    money::Money,
+    ids::ProviderId,
+    money::{CostSum, Money},
+    policy::CostCeiling,
     usage::{TruthLabel, Usage},
 };
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, header::CONTENT_TYPE};
 
-use crate::prices::PriceBook;
+use crate::{
+    adapter::Operation,
+    anthropic,
+    ceiling::with_surcharge,
+    events::{self, EventSplitter, Piece},
+    openai,
+    prices::{PriceBook, ServiceTier},
+};
+
+/// What a provider may have written and billed beyond what has reached us when a stream is cut:
+/// a second or two at the speed of the fastest models, and what is in the network's buffers.
+const IN_FLIGHT_TOKENS: u64 = 2_048;
+/// A longer body passes by unread; its usage is then unknown.
+const LONGEST_BODY: usize = 64 * 1024 * 1024;
 
 /// How to read the answer to one request. Small; kept beside the reservation.
 #[derive(Clone, Debug)]
-pub struct Metering {}
+pub struct Metering {
+    pub(crate) operation: Operation,
+    pub(crate) provider: ProviderId,
+    pub(crate) model: String,
+    /// `None` for a call that is free.
+    pub(crate) ceiling: Option<CostCeiling>,
+    /// The input tokens that the ceiling allows for.
+    pub(crate) input_tokens: u64,
+    pub(crate) tier: Option<ServiceTier>,
+    /// Whether every output token is shown as it is written: a stream, without hidden reasoning.
+    pub(crate) shows_all_output: bool,
+    /// Whether only we asked for usage in the stream.
+    pub(crate) hides_usage: bool,
+}
 
 impl Metering {
+    pub(crate) fn of_free_call(operation: Operation, provider: ProviderId, model: String) -> Self {
+        Self {
+            operation,
+            provider,
+            model,
+            ceiling: None,
+            input_tokens: 0,
+            tier: None,
+            shows_all_output: true,
+            hides_usage: false,
+        }
+    }
+
     /// A meter for an answer with these headers: a stream of events, or a body.
     pub fn meter(&self, upstream: &HeaderMap) -> Meter {
-        let _ = upstream;
-        Meter {}
+        let is_stream = upstream
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        Meter {
+            operation: self.operation,
+            hides_usage: self.hides_usage,
+            form: if is_stream {
+                Form::Events(EventSplitter::default())
+            } else {
+                Form::Body {
+                    parts: Vec::new(),
+                    bytes: 0,
+                }
+            },
+            seen: Metered::default(),
+        }
     }
 
     /// What a call that was sent cost, by what its meter has seen so far.
@@ -25,12 +83,56 @@ impl Metering {
     /// Never above `held`, and never below what the provider can bill. For answers with a success
     /// status only: what the provider answers with an error, it does not bill.
     pub fn charge(&self, prices: &PriceBook, seen: &Metered, held: Money) -> Charge {
-        let _ = (prices, seen);
-        Charge {
-            cost: held,
-            label: TruthLabel::WorstCase,
-            usage: Usage::default(),
+        let Some(ceiling) = self.ceiling else {
+            return Charge::new(Money::ZERO, TruthLabel::Reported, Usage::default());
+        };
+        let reported = seen.usage.unwrap_or_default();
+        let (cost, label, usage) = if seen.is_usage_final {
+            let label = if seen.cache_writes.are_guessed() {
+                TruthLabel::Derived
+            } else {
+                TruthLabel::Reported
+            };
+            (self.cost(prices, seen, &reported), label, reported)
+        } else if self.shows_all_output {
+            let in_flight = IN_FLIGHT_TOKENS.saturating_mul(ceiling.choices);
+            let output_tokens = seen.output_bytes.saturating_add(in_flight).max(reported.output_tokens);
+            let usage = Usage {
+                output_tokens,
+                ..reported
+            };
+            if seen.usage.is_some() {
+                (self.cost(prices, seen, &usage), TruthLabel::Estimated, usage)
+            } else {
+                let input_tokens = self.input_tokens;
+                let usage = Usage { input_tokens, ..usage };
+                let mut sum = CostSum::default();
+                sum.add_money(ceiling.fixed);
+                sum.add(output_tokens, ceiling.output_rate);
+                (Some(sum.total()), TruthLabel::Estimated, usage)
+            }
+        } else {
+            (None, TruthLabel::WorstCase, reported)
+        };
+        match cost {
+            Some(cost) if cost <= held => Charge::new(cost, label, usage),
+            // Security invariant: a user never pays more than was held, whatever an upstream says.
+            Some(_) if label == TruthLabel::Reported => Charge::new(held, label, usage),
+            _ => Charge::new(held, TruthLabel::WorstCase, usage),
         }
+    }
+
+    fn cost(&self, prices: &PriceBook, seen: &Metered, usage: &Usage) -> Option<Money> {
+        let model = prices.model(&self.provider, &self.model)?;
+        let mut cost = model.cost(usage);
+        if let Some(list) = self.tier.and_then(|tier| model.service_tier(tier)) {
+            // Which of the two served the call is not always said.
+            cost = cost.max(list.cost(usage));
+        }
+        if seen.has_regional_surcharge {
+            cost = with_surcharge(cost);
+        }
+        Some(cost.saturating_add(anthropic::search_fees(seen.web_searches)))
     }
 }
 
@@ -42,38 +144,183 @@ pub struct Charge {
     pub usage: Usage,
 }
 
-/// Watches one answer pass by.
-#[derive(Debug)]
-pub struct Meter {}
-
-impl Meter {
-    /// Takes the next bytes from the upstream and returns those for the client: the same, but for
-    /// the usage that only we asked for. Keeps back no more than the end of an event that is
-    /// still to come.
-    pub fn feed(&mut self, chunk: Bytes) -> Bytes {
-        chunk
-    }
-
-    /// What was kept back, once the upstream has ended.
-    pub fn rest(&mut self) -> Bytes {
-        Bytes::new()
-    }
-
-    /// What has been seen so far; can be asked at any time.
-    pub fn metered(&self) -> Metered {
-        Metered::default()
+impl Charge {
+    fn new(cost: Money, label: TruthLabel, usage: Usage) -> Self {
+        Self { cost, label, usage }
     }
 }
 
 /// What a meter has seen of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Metered {
-    /// As the provider reported it, and as the provider's last word where it spoke twice.
+    /// As the provider reported it; the higher count where it reported twice.
     pub usage: Option<Usage>,
+    /// Whether `usage` is of the whole answer.
+    pub is_usage_final: bool,
     /// Whether the answer ended as its format says it ends.
     pub is_complete: bool,
-    /// The answer carried an error event after it had begun.
+    /// Whether the answer carried an error after it had begun.
     pub has_failed: bool,
     /// Bytes of text and arguments written by the model: at least as many as output tokens.
     pub output_bytes: u64,
+    /// Searches that the provider ran, each at a fee.
+    pub web_searches: u64,
+    pub(crate) has_regional_surcharge: bool,
+    pub(crate) cache_writes: CacheWrites,
+}
+
+/// What was written to a cache, by how long it is kept, as far as the provider says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CacheWrites {
+    total: u64,
+    pub(crate) short: u64,
+    long: u64,
+}
+
+impl CacheWrites {
+    pub(crate) fn report(&mut self, total: u64, short: u64, long: u64) {
+        self.total = self.total.max(total);
+        self.short = self.short.max(short);
+        self.long = self.long.max(long);
+    }
+
+    /// What nothing is said of counts as kept long, which is the dearer.
+    pub(crate) fn long(self) -> u64 {
+        self.long.max(self.total.saturating_sub(self.short))
+    }
+
+    fn are_guessed(self) -> bool {
+        self.total > self.short.saturating_add(self.long)
+    }
+}
+
+impl Metered {
+    /// Counts only grow: a provider that reports twice adds up as it goes. Writes to a cache are
+    /// added up before, in [`CacheWrites`].
+    pub(crate) fn report(&mut self, usage: Usage) {
+        let before = self.usage.unwrap_or_default();
+        self.usage = Some(Usage {
+            input_tokens: usage.input_tokens.max(before.input_tokens),
+            cached_input_tokens: usage.cached_input_tokens.max(before.cached_input_tokens),
+            cache_write_5m_tokens: usage.cache_write_5m_tokens,
+            cache_write_1h_tokens: usage.cache_write_1h_tokens,
+            output_tokens: usage.output_tokens.max(before.output_tokens),
+            reasoning_tokens: usage.reasoning_tokens.max(before.reasoning_tokens),
+        });
+    }
+}
+
+/// Watches one answer pass by.
+#[derive(Debug)]
+pub struct Meter {
+    operation: Operation,
+    hides_usage: bool,
+    form: Form,
+    seen: Metered,
+}
+
+#[derive(Debug)]
+enum Form {
+    Events(EventSplitter),
+    /// All of it so far, for usage stands at its end; no parts where it is too long.
+    Body {
+        parts: Vec<Bytes>,
+        bytes: usize,
+    },
+}
+
+impl Meter {
+    /// Takes the next bytes from the upstream and returns those for the client: the same, but for
+    /// the usage that only we asked for. In a stream, it returns whole events, and keeps back the
+    /// beginning of the next; it never waits for more.
+    pub fn feed(&mut self, chunk: Bytes) -> Bytes {
+        let (operation, seen) = (self.operation, &mut self.seen);
+        match &mut self.form {
+            Form::Events(splitter) if self.hides_usage => {
+                let mut shown = Vec::with_capacity(chunk.len());
+                splitter.feed(chunk, |piece| show(piece, &mut shown, seen));
+                shown.into()
+            }
+            Form::Events(splitter) => splitter.feed(chunk, |piece| see(operation, piece, seen)),
+            Form::Body { parts, bytes } => {
+                *bytes += chunk.len();
+                if *bytes > LONGEST_BODY {
+                    parts.clear();
+                } else {
+                    parts.push(chunk.clone());
+                }
+                chunk
+            }
+        }
+    }
+
+    /// What was kept back, once the upstream has ended.
+    pub fn rest(&mut self) -> Bytes {
+        let Form::Events(splitter) = &mut self.form else {
+            return Bytes::new();
+        };
+        let rest = splitter.rest();
+        if !self.hides_usage {
+            see(self.operation, Piece::Event(&rest), &mut self.seen);
+            return rest;
+        }
+        let mut shown = Vec::new();
+        show(Piece::Event(&rest), &mut shown, &mut self.seen);
+        shown.into()
+    }
+
+    /// What has been seen so far; can be asked at any time.
+    pub fn metered(&self) -> Metered {
+        let mut seen = self.seen;
+        if let Form::Body { parts, .. } = &self.form {
+            let body = parts.concat();
+            match self.operation {
+                Operation::ChatCompletions | Operation::Responses => openai::see_body(&body, &mut seen),
+                Operation::Messages => anthropic::see_body(&body, &mut seen),
+            }
+        }
+        seen
+    }
+}
+
+fn see(operation: Operation, piece: Piece<'_>, seen: &mut Metered) {
+    let data = match piece {
+        Piece::Event(event) => events::data(event),
+        Piece::Unread(part) => {
+            seen.output_bytes += part.len() as u64;
+            return;
+        }
+    };
+    let Some(data) = data else { return };
+    match operation {
+        Operation::ChatCompletions => {
+            openai::see_chunk(&data, seen);
+        }
+        Operation::Responses => openai::see_event(&data, seen),
+        Operation::Messages => anthropic::see_event(&data, seen),
+    }
+}
+
+/// Writes the event as a client sees it that did not ask for usage.
+fn show(piece: Piece<'_>, shown: &mut Vec<u8>, seen: &mut Metered) {
+    let event = match piece {
+        Piece::Event(event) => event,
+        Piece::Unread(part) => {
+            seen.output_bytes += part.len() as u64;
+            shown.extend_from_slice(part);
+            return;
+        }
+    };
+    let usage = events::data(event).and_then(|data| openai::see_chunk(&data, seen));
+    match usage {
+        Some(usage) if usage.stands_alone => {}
+        Some(usage) => match events::without(event, usage.range) {
+            Some((before, after)) => {
+                shown.extend_from_slice(before);
+                shown.extend_from_slice(after);
+            }
+            None => shown.extend_from_slice(event),
+        },
+        None => shown.extend_from_slice(event),
+    }
 }

@@ -1,7 +1,10 @@
 //! Why the gateway answers by itself instead of forwarding, and with which status.
 
+use std::borrow::Cow;
+
 use aipassport_domain::policy::Denial;
 use http::StatusCode;
+use serde_json::{Value, json};
 
 use crate::request::ReadError;
 
@@ -43,7 +46,75 @@ pub enum Reason<'a> {
     Internal,
 }
 
+impl Refusal<'_> {
+    /// The object `aipassport` that every refusal carries, whatever the provider's shape.
+    pub(crate) fn passport(&self) -> Value {
+        let limit = match &self.reason {
+            Reason::Denied(Denial::Limit(reached)) => Some(reached),
+            _ => None,
+        };
+        let state = limit.map(|reached| &reached.state);
+        json!({
+            "rule": self.reason.rule(),
+            "limit": state.map(|state| state.limit),
+            "used": state.map(|state| state.used),
+            "reserved": state.map(|state| state.reserved),
+            "resets_at": state.and_then(|state| state.resets_at),
+            "retryable": limit.map_or_else(|| self.reason.is_passing(), |reached| reached.retryable),
+            "raise_url": self.raise_url,
+        })
+    }
+}
+
 impl Reason<'_> {
+    /// The word for the `rule` member: a limit, a part of the grant, or what else stands in the way.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated(_) => "credential",
+            Self::Malformed(_) | Self::Unreadable(_) => "request",
+            Self::Denied(denial) => denial.rule(),
+            Self::NotFound => "path",
+            Self::NoSuchModel(_) => "model",
+            Self::TooLarge => "size",
+            Self::UnsupportedMediaType => "media_type",
+            Self::UpstreamFailed | Self::UpstreamTimedOut => "upstream",
+            Self::BodyTimedOut => "body",
+            Self::UpstreamRefusedCredential | Self::NoCredential => "provider_credential",
+            Self::Internal => "internal",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// Whether the same request may succeed later without anybody changing anything.
+    fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::BodyTimedOut | Self::UpstreamFailed | Self::UpstreamTimedOut | Self::Unavailable
+        )
+    }
+
+    /// What people read.
+    pub(crate) fn message(&self) -> Cow<'_, str> {
+        match self {
+            Self::Unauthenticated(problem) | Self::Malformed(problem) => Cow::Borrowed(problem),
+            Self::Unreadable(error) => error.to_string().into(),
+            Self::Denied(denial) => denial.to_string().into(),
+            Self::NotFound => "there is nothing at this address, or it is not open to apps".into(),
+            Self::NoSuchModel(id) => format!("the model {id} does not exist, or the grant does not cover it").into(),
+            Self::TooLarge => "the request is too large".into(),
+            Self::UnsupportedMediaType => "the body must be application/json, without content encoding".into(),
+            Self::UpstreamFailed => "the provider failed to answer".into(),
+            Self::UpstreamTimedOut => "the provider did not answer in time".into(),
+            Self::UpstreamRefusedCredential => {
+                "the provider does not accept the credential it is called with; its owner has been told".into()
+            }
+            Self::NoCredential => "the user has no credential for this provider".into(),
+            Self::BodyTimedOut => "the body did not arrive in time".into(),
+            Self::Internal => "something went wrong in this broker".into(),
+            Self::Unavailable => "this broker cannot take calls right now".into(),
+        }
+    }
+
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,

@@ -1,62 +1,74 @@
-//! Who calls the JSON surfaces: the user behind an API bearer, or behind a browser session.
+//! Which user calls: at a browser, or through a program with a bearer for the API (`aip_…`, from
+//! `aipassport user token`).
+//!
+//! A bearer is decisive where there is one: a wrong one is refused, and no cookie is looked at.
+//! Access tokens of clients are no such bearers: what a user allowed an app is not the app's to
+//! change (`security.md` 165).
 
 use aipassport_store::{StoreError, User};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::{
     app::App,
-    browser_session::{self, Forged, SignedIn},
+    browser_session::{self, SignedIn},
 };
 
-/// The header in which a page's own script repeats the session's form token.
-pub const CSRF_HEADER: &str = "x-csrf-token";
+/// Where scripts of our own pages put the token that forms have in a field.
+pub const CSRF_HEADER: &str = "aipassport-csrf";
 
-/// A user, and how we know.
-#[derive(Debug)]
-pub enum Caller {
-    Bearer(User),
-    Browser(SignedIn),
+#[derive(Debug, thiserror::Error)]
+pub enum CallerError {
+    #[error("sign in, or send a bearer made with `aipassport user token`")]
+    NobodySignedIn,
+    /// A browser sent this, but no page of ours made it do so.
+    #[error("the request did not come from a page of this broker")]
+    Forged,
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
-impl Caller {
-    pub fn user(&self) -> &User {
-        match self {
-            Self::Bearer(user) => user,
-            Self::Browser(signed_in) => &signed_in.user,
-        }
+/// The user who asks to see something.
+pub async fn reading(app: &App, headers: &HeaderMap) -> Result<User, CallerError> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return by_bearer(app, headers).await;
     }
+    at_browser(app, headers).await.map(|signed_in| signed_in.user)
+}
 
-    /// Checks that the caller itself wants a change. A bearer is never sent by a browser on its
-    /// own; a cookie is, so the form token must come with it (`security.md` 64).
-    pub fn check_may_change(&self, app: &App, headers: &HeaderMap) -> Result<(), Forged> {
-        match self {
-            Self::Bearer(_) => Ok(()),
-            Self::Browser(signed_in) => {
-                let token = headers.get(CSRF_HEADER).and_then(|token| token.to_str().ok());
-                signed_in.check_form(app, headers, token.ok_or(Forged::Token)?)
-            }
-        }
+/// The user who asks to change something. A browser has to prove that a page of ours asked it to,
+/// because it sends its cookie along whoever asked.
+pub async fn changing(app: &App, headers: &HeaderMap) -> Result<User, CallerError> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return by_bearer(app, headers).await;
     }
+    let signed_in = at_browser(app, headers).await?;
+    let csrf_token = headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+    signed_in
+        .check_form(app, headers, csrf_token.unwrap_or_default())
+        .map_err(|_| CallerError::Forged)?;
+    Ok(signed_in.user)
 }
 
-/// The user who calls, if there is one. A bearer that is shown counts alone, even if it is wrong.
-pub async fn caller(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, StoreError> {
-    let mut shown = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(authorization) = shown.next() else {
-        return Ok(browser_session::signed_in(app, headers).await?.map(Caller::Browser));
-    };
-    let is_only = shown.next().is_none();
-    let bearer = authorization.to_str().ok().filter(|_| is_only).and_then(bearer);
-    let Some(bearer) = bearer else { return Ok(None) };
-    let hash = app.vault.hash(bearer);
-    let user = app
-        .store
-        .user_by_api_token(&app.tenant_id, &hash, app.clock.now())
-        .await?;
-    Ok(user.map(Caller::Bearer))
+async fn at_browser(app: &App, headers: &HeaderMap) -> Result<SignedIn, CallerError> {
+    browser_session::signed_in(app, headers)
+        .await?
+        .ok_or(CallerError::NobodySignedIn)
 }
 
-fn bearer(authorization: &str) -> Option<&str> {
-    let (scheme, token) = authorization.split_once(' ')?;
+async fn by_bearer(app: &App, headers: &HeaderMap) -> Result<User, CallerError> {
+    let token = bearer(headers).ok_or(CallerError::NobodySignedIn)?;
+    app.store
+        .user_by_api_token(&app.tenant_id, &app.vault.hash(token), app.clock.now())
+        .await?
+        .ok_or(CallerError::NobodySignedIn)
+}
+
+/// The only `Authorization` header's bearer token.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let only = values.next().filter(|_| values.next().is_none());
+    let (scheme, token) = only
+        .and_then(|value: &HeaderValue| value.to_str().ok())?
+        .split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

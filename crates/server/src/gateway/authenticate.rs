@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aipassport_domain::{ids::ProviderId, time::Timestamp};
-use http::{HeaderMap, HeaderName, header, request};
+use http::{HeaderMap, header, request};
 
 use super::{
     error::GatewayError,
@@ -13,11 +13,7 @@ use super::{
 use crate::{app::App, signing};
 
 /// Where vendors' SDKs put their key.
-const KEY_HEADERS: [HeaderName; 3] = [
-    HeaderName::from_static("x-api-key"),
-    HeaderName::from_static("x-goog-api-key"),
-    HeaderName::from_static("api-key"),
-];
+const KEY_HEADERS: [&str; 3] = ["x-api-key", "x-goog-api-key", "api-key"];
 /// Names under which a credential is sometimes put into a query, a form or a cookie.
 const KEY_NAMES: [&str; 8] = [
     "access_token",
@@ -100,7 +96,7 @@ pub(super) fn presented(head: &request::Parts) -> Result<&str, GatewayError> {
         return Err(GatewayError::Malformed("a credential does not belong in a cookie"));
     }
 
-    let keys = KEY_HEADERS.iter().flat_map(|name| head.headers.get_all(name));
+    let keys = KEY_HEADERS.iter().flat_map(|name| head.headers.get_all(*name));
     let mut keys = keys.map(|value| (value, false)).chain(
         head.headers
             .get_all(header::AUTHORIZATION)

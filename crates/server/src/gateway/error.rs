@@ -18,7 +18,7 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
-use super::{headers::finish, read::BodyError, upstream::UpstreamError};
+use super::{headers, live::Ending, read::BodyError, upstream::UpstreamError};
 use crate::{app::App, vault::VaultError};
 
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,9 @@ pub(super) enum GatewayError {
     NoCredential,
     #[error("upstream: {0}")]
     Upstream(#[from] UpstreamError),
+    /// The call was under way.
+    #[error("ended early: {0:?}")]
+    Ended(Ending),
     /// The grant has changed since it was looked at; nothing was sent.
     #[error("decided on an older version of the grant")]
     Stale,
@@ -66,25 +69,23 @@ impl GatewayError {
     /// How a call ended that this befell after its reservation.
     pub(super) fn outcome(&self) -> CallOutcome {
         match self {
+            Self::Ended(ending) => ending.outcome(),
             Self::Upstream(UpstreamError::TimedOut) => CallOutcome::TimedOut,
-            Self::Denied(_) | Self::Unavailable => CallOutcome::Revoked,
             _ => CallOutcome::UpstreamFailed,
         }
     }
 
-    /// The word under which refusals are counted.
-    pub(super) fn rule(&self) -> &'static str {
-        match self {
-            Self::NoToken | Self::Unauthenticated(_) => "unauthenticated",
+    /// The word for which rule refused the call; `None` where none did.
+    pub(super) fn rule(&self) -> Option<&'static str> {
+        Some(match self {
             Self::Malformed(_) | Self::Unreadable(_) | Self::Body(_) => "malformed",
             Self::NotFound => "path",
             Self::NoSuchModel(_) => "model",
             Self::Denied(denial) => denial.rule(),
             Self::NoCredential => "credential",
-            Self::Upstream(_) => "upstream",
-            Self::Stale | Self::Unavailable => "unavailable",
-            Self::Internal => "internal",
-        }
+            Self::NoToken | Self::Unauthenticated(_) => "unauthenticated",
+            Self::Upstream(_) | Self::Ended(_) | Self::Stale | Self::Unavailable | Self::Internal => return None,
+        })
     }
 
     pub(super) fn respond(&self, app: &App, asked: Asked<'_>) -> Response {
@@ -105,15 +106,15 @@ impl GatewayError {
 
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let head = response.headers_mut();
+        head.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, self.challenge(app, asked.adapter));
+            head.insert(header::WWW_AUTHENTICATE, self.challenge(app, asked.adapter));
         }
         if let Some(seconds) = self.retry_after(status, asked.now) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            head.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        finish(headers, asked.request_id);
+        headers::finish(head, asked.request_id, asked.adapter.map(|adapter| adapter as &dyn ProviderAdapter));
         response
     }
 
@@ -146,10 +147,11 @@ impl GatewayError {
             Self::Unreadable(error) => Reason::Unreadable(error),
             Self::Denied(denial) => Reason::Denied(denial),
             Self::NoCredential => Reason::NoCredential,
-            Self::Upstream(UpstreamError::TimedOut) => Reason::UpstreamTimedOut,
+            Self::Ended(Ending::Denied(denial)) => Reason::Denied(denial),
+            Self::Upstream(UpstreamError::TimedOut) | Self::Ended(Ending::TimedOut) => Reason::UpstreamTimedOut,
             Self::Upstream(UpstreamError::RefusedCredential) => Reason::UpstreamRefusedCredential,
             Self::Upstream(_) => Reason::UpstreamFailed,
-            Self::Stale | Self::Unavailable => Reason::Unavailable,
+            Self::Stale | Self::Unavailable | Self::Ended(Ending::Unavailable) => Reason::Unavailable,
             Self::Internal => Reason::Internal,
         }
     }
@@ -192,7 +194,7 @@ impl GatewayError {
     }
 
     fn plain_json(&self) -> Bytes {
-        let error = serde_json::json!({"error": self.to_string(), "code": self.rule()});
+        let error = serde_json::json!({"error": self.to_string(), "code": self.rule().unwrap_or("unavailable")});
         Bytes::from(error.to_string())
     }
 }
@@ -217,6 +219,6 @@ impl From<StoreError> for GatewayError {
 impl From<VaultError> for GatewayError {
     fn from(error: VaultError) -> Self {
         tracing::error!(%error, "a provider credential does not open");
-        Self::NoCredential
+        Self::Internal
     }
 }

@@ -23,7 +23,7 @@ use aipassport_providers::adapter;
 use aipassport_store::{LiveGrant, ProviderCredential, StoreError};
 
 use super::upstream::target::{Target, TargetError};
-use crate::{app::App, config::Upstreams, vault::Place};
+use crate::{app::App, config::Upstreams};
 
 const MOST_SNAPSHOTS: usize = 10_000;
 /// A refusal that rests on an older snapshot is decided again on a new one: the user may have
@@ -148,15 +148,6 @@ impl Snapshot {
 }
 
 impl Destination {
-    /// Where the sealed credential belongs.
-    pub(super) fn place(&self) -> Place<'_> {
-        Place {
-            table: "credentials",
-            column: "sealed",
-            row: self.credential.id.as_str(),
-        }
-    }
-
     /// Whether the last note of its use is old; if so, one caller alone is told.
     pub(super) fn is_use_worth_noting(&self, now: Timestamp) -> bool {
         let noted_at = self.use_noted_at.load(Ordering::Relaxed);

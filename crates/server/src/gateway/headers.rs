@@ -5,6 +5,7 @@ use aipassport_domain::{
     money::Money,
     time::Timestamp,
 };
+use aipassport_providers::adapter::ProviderAdapter;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("aipassport-request-id");
@@ -13,10 +14,14 @@ const BUDGET_REMAINING: HeaderName = HeaderName::from_static("aipassport-budget-
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// What every answer carries. No cache may keep one.
-pub(super) fn finish(headers: &mut HeaderMap, request_id: &str) {
+/// What every answer carries; on a provider's path, the id also where its SDKs look for one. No
+/// cache may keep an answer.
+pub(super) fn finish(headers: &mut HeaderMap, request_id: &str, adapter: Option<&dyn ProviderAdapter>) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(request_id) = HeaderValue::from_str(request_id) {
+        if let Some(adapter) = adapter {
+            headers.insert(adapter.request_id_header(), request_id.clone());
+        }
         headers.insert(REQUEST_ID, request_id);
     }
 }

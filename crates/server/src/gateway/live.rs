@@ -11,7 +11,7 @@ use std::{
     future::{Future, poll_fn},
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
@@ -19,6 +19,7 @@ use std::{
 };
 
 use aipassport_domain::{
+    audit::CallOutcome,
     ids::{CallId, GrantId},
     policy::{self, Call, Denial},
     time::Timestamp,
@@ -28,7 +29,7 @@ use tokio::sync::Notify;
 
 use super::{
     authenticate::Caller, error::GatewayError, grants::Snapshot, open_reservation::OpenReservation,
-    stream::Streaming, upstream::UpstreamError,
+    stream::Streaming,
 };
 use crate::app::App;
 
@@ -50,9 +51,17 @@ pub(super) struct LiveCall {
     started_at: Instant,
     /// Milliseconds after the start when the answer last moved.
     moved_after: AtomicU64,
-    ending: OnceLock<Ending>,
     waker: AtomicWaker,
-    stream: Mutex<Option<Streaming>>,
+    progress: Mutex<Progress>,
+}
+
+enum Progress {
+    /// The request is on its way, or a short answer is.
+    Waiting,
+    Streaming(Box<Streaming>),
+    /// Ended early; the client is yet to be told.
+    Ended(Ending),
+    Over,
 }
 
 /// Why a call ends before its answer does.
@@ -80,9 +89,8 @@ impl LiveCalls {
             snapshot: Mutex::new(Arc::clone(&caller.grant)),
             started_at: open.started_at(),
             moved_after: AtomicU64::new(0),
-            ending: OnceLock::new(),
             waker: AtomicWaker::new(),
-            stream: Mutex::new(None),
+            progress: Mutex::new(Progress::Waiting),
         });
         let mut calls = app.gateway.live.lock();
         match calls.get_mut(&live.grant_id) {
@@ -149,36 +157,36 @@ impl LiveCall {
         self.started_at.elapsed()
     }
 
-    /// Ends the call for `ending`, once; what it holds and has open upstream goes at once.
+    /// Ends the call for `ending`; what it holds and has open upstream goes at once.
     pub(super) fn end(&self, ending: Ending) {
-        if self.ending.set(ending).is_ok() {
-            self.take_away();
+        let mut progress = self.lock();
+        if matches!(*progress, Progress::Waiting | Progress::Streaming(_)) {
+            let outcome = ending.outcome();
+            let before = std::mem::replace(&mut *progress, Progress::Ended(ending));
+            drop(progress);
+            if let Progress::Streaming(mut stream) = before {
+                stream.end(outcome);
+            }
             self.waker.wake();
         }
     }
 
-    /// Ends the stream of a call that is to end.
-    fn take_away(&self) {
-        if let Some(ending) = self.ending.get()
-            && let Some(mut stream) = self.take_stream()
-        {
-            stream.end(GatewayError::from(ending.clone()).outcome());
-        }
-    }
-
-    /// Whether an answer has begun, and how long ago it last moved.
+    /// How long ago the answer last moved, once it has begun.
     pub(super) fn still_for(&self) -> Option<Duration> {
-        let is_streaming = self.lock_stream().is_some();
+        let is_streaming = matches!(*self.lock(), Progress::Streaming(_));
         let moved_after = Duration::from_millis(self.moved_after.load(Ordering::Relaxed));
         is_streaming.then(|| self.started_at.elapsed().saturating_sub(moved_after))
     }
 
-    fn take_stream(&self) -> Option<Streaming> {
-        self.lock_stream().take()
+    fn ending(&self) -> Option<Ending> {
+        match &*self.lock() {
+            Progress::Ended(ending) => Some(ending.clone()),
+            _ => None,
+        }
     }
 
-    fn lock_stream(&self) -> MutexGuard<'_, Option<Streaming>> {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_snapshot(&self) -> MutexGuard<'_, Arc<Snapshot>> {
@@ -206,36 +214,40 @@ impl Registration {
         work: impl Future<Output = Result<T, GatewayError>>,
     ) -> Result<T, GatewayError> {
         let mut work = pin!(work);
-        poll_fn(|context| match self.ending(context) {
-            Some(ending) => Poll::Ready(Err(ending.into())),
-            None => work.as_mut().poll(context),
+        poll_fn(|context| {
+            self.live.waker.register(context.waker());
+            match self.live.ending() {
+                Some(ending) => Poll::Ready(Err(ending.into())),
+                None => work.as_mut().poll(context),
+            }
         })
         .await
     }
 
     /// Hands the rest of the answer over, to be polled through this registration.
-    pub(super) fn carry(&self, stream: Streaming) {
+    pub(super) fn carry(&self, mut stream: Streaming) {
         self.live.note_movement();
-        *self.live.lock_stream() = Some(stream);
-        // It may have been ended in this very moment.
-        self.live.take_away();
+        let mut progress = self.live.lock();
+        match &*progress {
+            // Ended in this very moment.
+            Progress::Ended(ending) => stream.end(ending.outcome()),
+            _ => *progress = Progress::Streaming(Box::new(stream)),
+        }
     }
 
-    /// Polls the stream: `Err` once it was taken away, with the reason.
+    /// Polls the stream; `Err` once it was taken away, with the reason.
     pub(super) fn poll_stream<T>(
         &self,
         context: &mut Context<'_>,
         poll: impl FnOnce(&mut Streaming, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<Result<T, Ending>> {
-        if let Some(ending) = self.ending(context) {
-            return Poll::Ready(Err(ending));
-        }
-        let mut slot = self.live.lock_stream();
-        let Some(stream) = slot.as_mut() else {
-            // Taken between the question and the lock.
-            return Poll::Ready(Err(self.ending(context).unwrap_or(Ending::Unavailable)));
+        self.live.waker.register(context.waker());
+        let mut progress = self.live.lock();
+        let polled = match &mut *progress {
+            Progress::Streaming(stream) => poll(stream, context),
+            Progress::Ended(ending) => return Poll::Ready(Err(ending.clone())),
+            Progress::Waiting | Progress::Over => return Poll::Ready(Err(Ending::Unavailable)),
         };
-        let polled = poll(stream, context);
         if polled.is_ready() {
             self.live.note_movement();
         }
@@ -244,13 +256,17 @@ impl Registration {
 
     /// Settles what has been streamed.
     pub(super) fn finish(&self) {
-        drop(self.live.take_stream());
+        let before = std::mem::replace(&mut *self.live.lock(), Progress::Over);
+        drop(before);
     }
+}
 
-    /// Why the call was ended; if it was not, `context` is woken when it is.
-    fn ending(&self, context: &Context<'_>) -> Option<Ending> {
-        self.live.waker.register(context.waker());
-        self.live.ending.get().cloned()
+impl Ending {
+    pub(super) fn outcome(&self) -> CallOutcome {
+        match self {
+            Self::TimedOut => CallOutcome::TimedOut,
+            Self::Denied(_) | Self::Unavailable => CallOutcome::Revoked,
+        }
     }
 }
 
@@ -263,10 +279,6 @@ impl Drop for Registration {
 
 impl From<Ending> for GatewayError {
     fn from(ending: Ending) -> Self {
-        match ending {
-            Ending::Denied(denial) => Self::Denied(denial),
-            Ending::TimedOut => Self::Upstream(UpstreamError::TimedOut),
-            Ending::Unavailable => Self::Unavailable,
-        }
+        Self::Ended(ending)
     }
 }

@@ -15,9 +15,11 @@ use http::{header, request};
 use super::{
     authenticate::{Caller, authenticate},
     error::{Asked, GatewayError},
+    headers,
     live::LiveCalls,
     models,
     open_reservation::OpenReservation,
+    plain,
     read::{RequestBody, read},
     stream::meter,
     upstream::{Outgoing, forward},
@@ -58,7 +60,10 @@ pub(super) async fn answer(app: &App, adapter: &'static dyn ProviderAdapter, req
     // A panic is our fault, and this client's alone: its reservation settles as it unwinds.
     let answered = AssertUnwindSafe(answer_current(app, &mut arrival)).catch_unwind().await;
     answered.unwrap_or(Err(GatewayError::Internal)).unwrap_or_else(|error| {
-        app.gateway.refusals.note(app, &error, &arrival.refused());
+        if let Some(caller) = &arrival.caller {
+            let refusals = &app.gateway.refusals;
+            refusals.note(&caller.token.grant_id, arrival.model.as_deref(), &error, at);
+        }
         error.respond(app, arrival.asked())
     })
 }
@@ -81,7 +86,14 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     arrival.caller = Some(caller.clone());
     let route = arrival.route()?;
     if let RouteKind::ListModels | RouteKind::GetModel(_) = &route.kind {
-        return models::on_provider_path(app, adapter, caller, &route.kind, arrival.id.as_str()).await;
+        let models = models::on_provider_path(app, adapter, caller, &route.kind).await?;
+        let mut response = plain::json(Body::from(models));
+        headers::finish(response.headers_mut(), arrival.id.as_str(), Some(adapter));
+        return Ok(response);
+    }
+
+    if caller.grant.destination(adapter.id()).is_none() {
+        return Err(GatewayError::NoCredential);
     }
 
     let request = read(app, adapter, &route, &arrival.head.headers, &mut arrival.body).await?;

@@ -31,7 +31,7 @@ pub(super) fn meter(
     call: Registration,
 ) -> Response {
     let mut head = adapter.response_headers(&answer.headers);
-    headers::finish(&mut head, call.live().id().as_str());
+    headers::finish(&mut head, call.live().id().as_str(), Some(adapter));
     if let Some(rate) = &open.left().rate {
         headers::insert_rate_limit(&mut head, rate, app.clock.now());
     }

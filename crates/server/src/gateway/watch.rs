@@ -20,8 +20,8 @@ const LONGEST_UNCONFIRMED: Duration = Duration::from_secs(2);
 /// Before the server gives up on its connections, they are told that it does.
 const BEFORE_DRAINED: Duration = Duration::from_secs(1);
 
-/// Watches over the calls under way until the broker has stopped; to be spawned once on `app.tasks`.
-pub async fn watch(app: App) {
+/// Watches over the calls under way until the broker has stopped. To be run once, beside the server.
+pub async fn watch(app: &App) {
     let mut confirmed_at = Instant::now();
     while !app.shutdown.is_cancelled() {
         tokio::select! {
@@ -29,12 +29,12 @@ pub async fn watch(app: App) {
             () = app.gateway.live.changed.notified() => {}
             () = app.shutdown.cancelled() => break,
         }
-        look(&app, &mut confirmed_at).await;
+        look(app, &mut confirmed_at).await;
         app.gateway.upstream.close_stale();
-        app.gateway.refusals.flush(&app).await;
+        app.gateway.refusals.flush(app).await;
     }
-    drain(&app, &mut confirmed_at).await;
-    app.gateway.refusals.flush(&app).await;
+    drain(app, &mut confirmed_at).await;
+    app.gateway.refusals.flush(app).await;
 }
 
 /// Lets calls end by themselves while there is time, and ends the rest.

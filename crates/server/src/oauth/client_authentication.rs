@@ -1,23 +1,13 @@
 //! Who asks at the token, introspection and revocation endpoints (RFC 6749, section 2.3).
 
-use aipassport_domain::{
-    client::{Client, ClientAuthentication},
-    ids::ClientId,
-    secret::{Secret, SecretHash},
-};
-use base64::{Engine, prelude::BASE64_STANDARD};
-use http::{HeaderMap, header};
-use percent_encoding::percent_decode_str;
-use subtle::ConstantTimeEq;
+use aipassport_domain::{client::Client, ids::ClientId, secret::Secret};
+use http::HeaderMap;
 
 use super::{OAuthError, parameters::Parameters};
-use crate::app::App;
-
-/// What a request says about its client, before any of it is believed.
-struct Presented {
-    client_id: String,
-    secret: Option<Secret>,
-}
+use crate::{
+    app::App,
+    client_secret::{self, NotBasic, Presented},
+};
 
 /// Authenticates the client by the way it is registered for: its secret, in the header or in the
 /// body but not in both; or, for a public client, nothing but its name.
@@ -29,116 +19,65 @@ pub(super) async fn authenticate(
     parameters: &Parameters,
 ) -> Result<Client, OAuthError> {
     let presented = presented(headers, parameters)?;
-    let client_id = ClientId::new(presented.client_id);
-    let client = app
-        .store
-        .client(&app.tenant_id, &client_id)
+    let client = client_secret::authentic(app, &presented)
         .await
-        .map_err(OAuthError::internal)?;
-
-    // The same work for a client that does not exist, so that time does not tell (`security.md` 43).
-    let shown = presented.secret.as_ref().map(|secret| app.vault.hash(secret.expose()));
-    let is_authentic = match client.as_ref().map(|client| &client.authentication) {
-        Some(ClientAuthentication::None) => shown.is_none(),
-        Some(ClientAuthentication::Secret(expected)) => is_equal(shown.as_ref(), expected),
-        None => is_equal(shown.as_ref(), &SecretHash(Vec::new())),
-    };
-    let client = client.filter(|_| is_authentic).ok_or(OAuthError::InvalidClient)?;
+        .map_err(OAuthError::internal)?
+        .ok_or(OAuthError::InvalidClient)?;
     if client.disabled_at.is_some() {
         return Err(OAuthError::UnauthorizedClient);
     }
     Ok(client)
 }
 
-fn is_equal(shown: Option<&SecretHash>, expected: &SecretHash) -> bool {
-    shown.is_some_and(|shown| shown.0.ct_eq(&expected.0).into())
-}
-
 fn presented(headers: &HeaderMap, parameters: &Parameters) -> Result<Presented, OAuthError> {
-    let in_body = parameters.get("client_secret");
-    let Some((client_id, secret)) = basic(headers)? else {
+    let in_two_ways = || OAuthError::InvalidRequest("a client authenticates in one way, as one client".to_owned());
+    let in_header = client_secret::basic(headers).map_err(|error| match error {
+        NotBasic::Twice => in_two_ways(),
+        NotBasic::Unreadable => OAuthError::InvalidClient,
+    })?;
+    let named = parameters.get("client_id").map(ClientId::new);
+    let in_body = parameters.get("client_secret").map(Secret::new);
+
+    let Some(in_header) = in_header else {
         return Ok(Presented {
-            client_id: parameters.get("client_id").ok_or(OAuthError::InvalidClient)?.to_owned(),
-            secret: in_body.map(Secret::new),
+            client_id: named.ok_or(OAuthError::InvalidClient)?,
+            secret: in_body,
         });
     };
-    let both = in_body.is_some() || parameters.get("client_assertion").is_some();
-    if both || parameters.get("client_id").is_some_and(|named| named != client_id) {
-        return Err(OAuthError::InvalidRequest(
-            "a client authenticates in one way, as one client".to_owned(),
-        ));
+    let is_also_in_body = in_body.is_some() || parameters.get("client_assertion").is_some();
+    if is_also_in_body || named.is_some_and(|named| named != in_header.client_id) {
+        return Err(in_two_ways());
     }
-    Ok(Presented {
-        client_id,
-        secret: Some(secret),
-    })
-}
-
-/// The name and secret of an `Authorization: Basic` header, each form-encoded before they were
-/// joined (RFC 6749, section 2.3.1).
-fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthError> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
-        return Err(OAuthError::InvalidRequest(
-            "one Authorization header at most".to_owned(),
-        ));
-    }
-    read_basic(value.to_str().unwrap_or_default())
-        .map(Some)
-        .ok_or(OAuthError::InvalidClient)
-}
-
-fn read_basic(value: &str) -> Option<(String, Secret)> {
-    let (scheme, encoded) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let joined = BASE64_STANDARD
-        .decode(encoded.trim())
-        .ok()
-        .map(zeroize::Zeroizing::new)?;
-    let (name, secret) = std::str::from_utf8(&joined).ok()?.split_once(':')?;
-    let decode = |text: &str| {
-        let spaced = text.replace('+', " ");
-        percent_decode_str(&spaced)
-            .decode_utf8()
-            .ok()
-            .map(std::borrow::Cow::into_owned)
-    };
-    Some((decode(name)?, Secret::new(decode(secret)?)))
+    Ok(in_header)
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    use http::header;
+
     use super::*;
 
-    fn headers(values: &[&str]) -> HeaderMap {
-        values
+    fn outcome(values: &[&str], body: &str) -> Result<(String, Option<String>), &'static str> {
+        let headers = values
             .iter()
             .map(|value| (header::AUTHORIZATION, value.parse().unwrap()))
-            .collect()
-    }
-
-    fn outcome(values: &[&str], body: &str) -> Result<(String, Option<String>), &'static str> {
-        let parameters = Parameters::parse(body).unwrap();
-        presented(&headers(values), &parameters)
+            .collect();
+        presented(&headers, &Parameters::parse(body).unwrap())
             .map(|presented| {
                 let secret = presented.secret.map(|secret| secret.expose().to_owned());
-                (presented.client_id, secret)
+                (presented.client_id.to_string(), secret)
             })
             .map_err(|error| error.code())
     }
 
     #[test]
     fn name_and_secret_are_form_encoded_in_the_header() {
-        let encoded = BASE64_STANDARD.encode("a%3Ab:s%2B+%25");
+        let basic = BASE64_STANDARD.encode("a%3Ab:s%2B+%25");
         let expected = Ok(("a:b".to_owned(), Some("s+ %".to_owned())));
 
-        assert_eq!(outcome(&[&format!("Basic {encoded}")], ""), expected);
-        assert_eq!(outcome(&[&format!("basic {encoded}")], "client_id=a%3Ab"), expected);
+        assert_eq!(outcome(&[&format!("Basic {basic}")], ""), expected);
+        assert_eq!(outcome(&[&format!("basic {basic}")], "client_id=a%3Ab"), expected);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(super) async fn introspect(State(app): State<App>, request: Request<Body>) -
 
 /// RFC 7662, section 2.2, and RFC 9396, section 9.2, for a token in force.
 #[derive(Serialize)]
-struct Active {
+struct TokenInForce {
     active: bool,
     iss: String,
     sub: String,
@@ -63,7 +63,12 @@ struct OfAccessToken {
     jti: String,
 }
 
-async fn access_token(app: &App, client: &Client, token: &str, now: Timestamp) -> Result<Option<Active>, OAuthError> {
+async fn access_token(
+    app: &App,
+    client: &Client,
+    token: &str,
+    now: Timestamp,
+) -> Result<Option<TokenInForce>, OAuthError> {
     let Ok(claims) = app.signing.verify(token, now, &app.config.public_url) else {
         return Ok(None);
     };
@@ -71,7 +76,7 @@ async fn access_token(app: &App, client: &Client, token: &str, now: Timestamp) -
         return Ok(None);
     }
     let grant = live_grant(app, &claims.grant_id, Some(&claims.jti), now).await?;
-    Ok(grant.map(|grant| Active {
+    Ok(grant.map(|grant| TokenInForce {
         access_token: Some(OfAccessToken {
             token_type: "Bearer",
             aud: claims.aud,
@@ -81,7 +86,12 @@ async fn access_token(app: &App, client: &Client, token: &str, now: Timestamp) -
     }))
 }
 
-async fn refresh_token(app: &App, client: &Client, token: &str, now: Timestamp) -> Result<Option<Active>, OAuthError> {
+async fn refresh_token(
+    app: &App,
+    client: &Client,
+    token: &str,
+    now: Timestamp,
+) -> Result<Option<TokenInForce>, OAuthError> {
     let found = app
         .store
         .refresh_token(&app.tenant_id, &app.vault.hash(token))
@@ -118,8 +128,8 @@ async fn live_grant(
         .filter(|grant| grant.check_active(now).is_ok()))
 }
 
-fn describe(app: &App, grant: Grant, exp: i64, iat: i64) -> Active {
-    Active {
+fn describe(app: &App, grant: Grant, exp: i64, iat: i64) -> TokenInForce {
+    TokenInForce {
         active: true,
         iss: app.config.public_url.clone(),
         sub: app.vault.pairwise_subject(&grant.user_id, &grant.client_id),

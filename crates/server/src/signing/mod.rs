@@ -24,7 +24,6 @@ use crate::{
 mod access_token;
 mod compact;
 mod key;
-mod unique_json;
 mod verify;
 
 pub use self::{

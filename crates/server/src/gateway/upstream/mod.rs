@@ -21,7 +21,7 @@ use super::{
     authenticate::Caller, error::GatewayError, grants::Destination, open_reservation::OpenReservation,
     read::is_media_type, redact::Redactor,
 };
-use crate::app::App;
+use crate::{app::App, vault::Place};
 
 mod address_guard;
 mod connect;
@@ -108,12 +108,13 @@ pub(super) async fn forward(
     outgoing: Outgoing,
     open: &mut OpenReservation,
 ) -> Result<Answer, GatewayError> {
-    let destination = caller.grant.destination(adapter.id()).ok_or(GatewayError::NoCredential)?;
+    let destination = caller.grant.destination(adapter.id()).ok_or(GatewayError::Internal)?;
     let target = destination.target.as_ref().map_err(|error| {
         tracing::warn!(credential.id = %destination.credential.id, %error, "a credential's base URL cannot be used");
         UpstreamError::NotAllowed
     })?;
-    let secret = app.vault.open(destination.place(), &destination.credential.sealed)?;
+    let place = Place::of_credential(&destination.credential.id);
+    let secret = app.vault.open(place, &destination.credential.sealed)?;
     let request = prepare(adapter, target, outgoing, &secret)?;
 
     let sent = timeout(app.config.upstreams.answer_timeout, send(app, target, request, open));

@@ -1,5 +1,5 @@
-//! JSON in which no object has a member twice, at any depth: two readers of one token can then not
-//! take it for two different things (RFC 8725, section 2.4; `security.md` 11).
+//! JSON in which no object has a member twice, at any depth: two readers of it can then not take it
+//! for two different things (RFC 8725, section 2.4; `security.md` 11).
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 const DEEPEST: u8 = 16;
 
 /// Reads one JSON value and nothing after it.
-pub(super) fn read(json: &[u8]) -> Result<Value, serde_json::Error> {
+pub(crate) fn read(json: &[u8]) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(json);
     let value = Unique { depth_left: DEEPEST }.deserialize(&mut reader)?;
     reader.end()?;

@@ -1,0 +1,129 @@
+//! The most a call can cost, worked out before it is sent.
+//!
+//! Security invariant: no answer costs more. If one did, a call would be charged less than the
+//! provider bills, and a client could spend past its budget. Where nothing bounds the cost, it is
+//! [`CallCost::Unbounded`], never a guess.
+
+use aipassport_domain::{
+    money::{CostSum, Money, Rate},
+    policy::{CallCost, CostCeiling, OutputCap},
+};
+
+use crate::prices::{PricedModel, ServiceTier};
+
+/// What was found in the content of a request that decides how many input tokens it can have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Input {
+    pub(crate) images: u64,
+    /// Bytes of images in the body: an image is counted by its size in pixels, not as text.
+    pub(crate) image_bytes: u64,
+    /// Something whose size the body does not tell: a document, a file, a stored conversation.
+    pub(crate) has_unsized: bool,
+}
+
+impl Input {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.images += other.images;
+        self.image_bytes += other.image_bytes;
+        self.has_unsized |= other.has_unsized;
+    }
+}
+
+/// What a request asks for, as far as it decides the cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) body_bytes: u64,
+    pub(crate) input: Input,
+    /// The most that the provider puts before the client's own input.
+    pub(crate) hidden_tokens: u64,
+    pub(crate) tokens_per_image: u64,
+    /// A context that the request itself opts into, where it is larger than the model's usual one.
+    pub(crate) least_context: u64,
+    pub(crate) output_cap: Option<u64>,
+    pub(crate) choices: u64,
+    pub(crate) tier: Option<ServiceTier>,
+    /// How often the provider's own tools may run the model again on all it has read.
+    pub(crate) rounds: u64,
+    /// What those tools cost beside the tokens.
+    pub(crate) fees: Money,
+    /// Whether the provider may add a tenth for the region it runs in.
+    pub(crate) has_regional_surcharge: bool,
+}
+
+/// The ceiling of `asked` at `model`, and how many input tokens it allows for.
+pub(crate) fn ceiling(asked: &Asked, model: Option<&PricedModel>) -> (CallCost, u64) {
+    let Some(model) = model else {
+        return (CallCost::Unpriced, 0);
+    };
+    let Some(input_tokens) = input_ceiling(asked, model) else {
+        return (CallCost::Unbounded("the size of its input is not known"), 0);
+    };
+    let most_output = model.max_output_tokens.or(model.context_tokens);
+    let output_cap = match (asked.output_cap, most_output) {
+        (Some(cap), _) => OutputCap::Asked(cap),
+        (None, Some(most)) => OutputCap::LargestUpTo(most),
+        (None, None) => return (CallCost::Unbounded("it sets no limit on output tokens"), input_tokens),
+    };
+
+    let (mut input_cost, mut output_rate) = model.ceiling(input_tokens);
+    if let Some(tier) = asked.tier {
+        // The provider may serve the call at the standard tier after all.
+        let Some(list) = model.service_tier(tier) else {
+            return (CallCost::Unpriced, input_tokens);
+        };
+        let (tier_cost, tier_rate) = list.ceiling(input_tokens);
+        input_cost = input_cost.max(tier_cost);
+        output_rate = output_rate.max(tier_rate);
+    }
+    if asked.has_regional_surcharge {
+        input_cost = with_surcharge(input_cost);
+        output_rate = Rate::from_nanos_per_million(with_tenth(output_rate.nanos_per_million()));
+    }
+    let cost = CostCeiling {
+        fixed: input_cost.saturating_add(asked.fees),
+        output_rate,
+        output_cap,
+        choices: asked.choices.saturating_mul(asked.rounds.max(1)),
+    };
+    (CallCost::AtMost(cost), input_tokens)
+}
+
+/// A token is at least one byte of the text it stands for, and text is never longer than the JSON
+/// it is written in. What is no text is counted apart.
+fn input_ceiling(asked: &Asked, model: &PricedModel) -> Option<u64> {
+    let Input {
+        images,
+        image_bytes,
+        has_unsized,
+    } = asked.input;
+    let counted = asked
+        .body_bytes
+        .saturating_sub(image_bytes)
+        .saturating_add(images.saturating_mul(asked.tokens_per_image))
+        .saturating_add(asked.hidden_tokens);
+    if !has_unsized && asked.rounds <= 1 {
+        return Some(counted);
+    }
+    // What does not fit into the context is refused by the provider, unread and unbilled.
+    let context = model.context_tokens?.max(asked.least_context).max(counted);
+    Some(context.saturating_mul(asked.rounds.max(1)))
+}
+
+/// `cost` with the tenth that some regions add, rounded up.
+pub(crate) fn with_surcharge(cost: Money) -> Money {
+    Money::from_nanos(with_tenth(cost.nanos()))
+}
+
+fn with_tenth(nanos: i64) -> i64 {
+    nanos.saturating_add(nanos.saturating_add(9) / 10)
+}
+
+/// What `count` uses at `each` cost.
+pub(crate) fn fees(count: u64, each: Money) -> Money {
+    let mut sum = CostSum::default();
+    sum.add(
+        count,
+        Rate::from_nanos_per_million(each.nanos().saturating_mul(1_000_000)),
+    );
+    sum.total()
+}

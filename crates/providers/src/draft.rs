@@ -1,0 +1,224 @@
+//! A request while it is being read: what is found member by member, until it is whole.
+
+use std::ops::Range;
+
+use aipassport_domain::{
+    authorization_details::{Capability, Features},
+    ids::ProviderId,
+    money::Money,
+    policy::{Call, CallCost},
+};
+use bytes::Bytes;
+
+use crate::{
+    adapter::Operation,
+    ceiling::{Asked, Input, ceiling},
+    json::Reader,
+    meter::Metering,
+    prices::{PriceBook, ServiceTier},
+    request::{ReadError, ReadRequest, UpstreamBody},
+};
+
+pub(crate) struct Draft {
+    pub(crate) body: UpstreamBody,
+    body_bytes: u64,
+    /// Where the object opens.
+    brace: usize,
+    pub(crate) model: Option<String>,
+    pub(crate) is_stream: bool,
+    pub(crate) features: Features,
+    pub(crate) input: Input,
+    pub(crate) choices: u64,
+    caps: Vec<Cap>,
+    /// Why nothing bounds the cost.
+    pub(crate) unbounded: Option<&'static str>,
+    pub(crate) tier: Option<ServiceTier>,
+    pub(crate) rounds: u64,
+    pub(crate) fees: Money,
+    pub(crate) hidden_tokens: u64,
+    pub(crate) least_context: u64,
+    /// The client switched reasoning off, so that all output is seen.
+    pub(crate) is_reasoning_off: bool,
+    /// The client says how the model thinks.
+    pub(crate) has_thinking: bool,
+    pub(crate) hides_usage: bool,
+}
+
+/// One of the members that limit output.
+struct Cap {
+    member: &'static str,
+    range: Range<usize>,
+    /// `None` where it is null.
+    asked: Option<u64>,
+}
+
+/// What differs between providers in how a draft becomes a request.
+pub(crate) struct Shape {
+    pub(crate) provider: &'static str,
+    pub(crate) operation: Operation,
+    /// The member to write the output cap into where the client gave none.
+    pub(crate) cap_member: &'static str,
+    pub(crate) tokens_per_image: u64,
+    pub(crate) has_regional_surcharge: bool,
+}
+
+impl Draft {
+    pub(crate) fn new(body: Bytes, reader: &mut Reader<'_>) -> Self {
+        reader.peek();
+        Self {
+            body_bytes: body.len() as u64,
+            body: UpstreamBody::new(body),
+            brace: reader.position(),
+            model: None,
+            is_stream: false,
+            features: Features::NONE,
+            input: Input::default(),
+            choices: 1,
+            caps: Vec::new(),
+            unbounded: None,
+            tier: None,
+            rounds: 1,
+            fees: Money::ZERO,
+            hidden_tokens: 0,
+            least_context: 0,
+            is_reasoning_off: false,
+            has_thinking: false,
+            hides_usage: false,
+        }
+    }
+
+    pub(crate) fn read_model(&mut self, reader: &mut Reader<'_>) -> Result<(), ReadError> {
+        self.model = reader.text_or_null("model")?.map(std::borrow::Cow::into_owned);
+        Ok(())
+    }
+
+    pub(crate) fn read_stream(&mut self, reader: &mut Reader<'_>) -> Result<(), ReadError> {
+        self.is_stream = reader.boolean_or_null("stream")?.unwrap_or(false);
+        self.features.streaming = self.is_stream;
+        Ok(())
+    }
+
+    pub(crate) fn read_cap(&mut self, reader: &mut Reader<'_>, member: &'static str) -> Result<(), ReadError> {
+        reader.peek();
+        let start = reader.position();
+        let asked = reader.count_or_null(member)?;
+        let range = start..reader.position();
+        self.caps.push(Cap { member, range, asked });
+        Ok(())
+    }
+
+    /// Puts a member in front of the client's own.
+    pub(crate) fn insert(&mut self, name_and_value: &'static str) {
+        self.body.insert_member(self.brace, name_and_value);
+    }
+
+    /// The first reason stays.
+    pub(crate) fn nothing_bounds_it(&mut self, reason: &'static str) {
+        self.unbounded.get_or_insert(reason);
+    }
+
+    /// A call that costs nothing and makes nothing: the body goes upstream as it is.
+    pub(crate) fn into_free(self, shape: &Shape) -> Result<ReadRequest, ReadError> {
+        let stored_state = self.features.stored_state;
+        let model = self.model.filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
+        let provider = ProviderId::new(shape.provider);
+        Ok(ReadRequest {
+            call: Call {
+                provider: provider.clone(),
+                model: model.clone(),
+                capability: Capability::Chat,
+                features: Features {
+                    stored_state,
+                    ..Features::NONE
+                },
+                cost: CallCost::Free,
+            },
+            is_stream: false,
+            body: self.body,
+            metering: Metering::of_free_call(shape.operation, provider, model),
+        })
+    }
+
+    pub(crate) fn into_call(mut self, shape: &Shape, prices: &PriceBook) -> Result<ReadRequest, ReadError> {
+        let output_cap = self.place_cap(shape.cap_member);
+        let model = self.model.take().filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
+        let provider = ProviderId::new(shape.provider);
+        let priced = prices.model(&provider, &model);
+        if let (Some(tier), Some(priced)) = (self.tier, priced)
+            && priced.service_tier(tier).is_none()
+        {
+            return Err(ReadError::NotSupported {
+                member: "service_tier",
+                reason: "its price for this model is not known",
+            });
+        }
+
+        let asked = self.asked(shape, output_cap);
+        let (known_cost, input_tokens) = ceiling(&asked, priced);
+        let cost = match (known_cost, self.unbounded) {
+            (CallCost::AtMost(_), Some(reason)) => CallCost::Unbounded(reason),
+            (cost, _) => cost,
+        };
+        let metering = Metering {
+            operation: shape.operation,
+            model: model.clone(),
+            provider: provider.clone(),
+            ceiling: match cost {
+                CallCost::AtMost(ceiling) => Some(ceiling),
+                _ => None,
+            },
+            input_tokens,
+            tier: self.tier,
+            shows_all_output: self.is_stream
+                && (self.is_reasoning_off || priced.is_some_and(|model| !model.may_reason)),
+            hides_usage: self.hides_usage,
+        };
+        Ok(ReadRequest {
+            call: Call {
+                provider,
+                model,
+                capability: Capability::Chat,
+                features: self.features,
+                cost,
+            },
+            is_stream: self.is_stream,
+            body: self.body,
+            metering,
+        })
+    }
+
+    fn asked(&self, shape: &Shape, output_cap: Option<u64>) -> Asked {
+        Asked {
+            body_bytes: self.body_bytes,
+            input: self.input,
+            hidden_tokens: self.hidden_tokens,
+            tokens_per_image: shape.tokens_per_image,
+            least_context: self.least_context,
+            output_cap,
+            choices: self.choices,
+            tier: self.tier,
+            rounds: self.rounds,
+            fees: self.fees,
+            has_regional_surcharge: shape.has_regional_surcharge,
+        }
+    }
+
+    /// Says where the output cap goes, and returns the client's own.
+    fn place_cap(&mut self, preferred: &'static str) -> Option<u64> {
+        let asked = self.caps.iter().filter_map(|cap| cap.asked).max();
+        for cap in std::mem::take(&mut self.caps) {
+            if cap.asked.is_some() || (asked.is_none() && cap.member == preferred) {
+                self.body.lower_cap(cap.range, cap.asked);
+            }
+        }
+        if asked.is_none() && !self.body.has_cap() {
+            self.body.insert_cap(self.brace, preferred);
+        }
+        asked
+    }
+}
+
+const NO_MODEL: ReadError = ReadError::Invalid {
+    member: "model",
+    problem: "must name a model",
+};

@@ -1,0 +1,149 @@
+//! `POST /v1/chat/completions`, read.
+
+use bytes::Bytes;
+
+use super::{content, tools};
+use crate::{
+    adapter::Operation,
+    draft::Draft,
+    json::Reader,
+    prices::PriceBook,
+    request::{ReadError, ReadRequest},
+};
+
+pub(super) fn read(body: Bytes, prices: &PriceBook) -> Result<ReadRequest, ReadError> {
+    let bytes = body.clone();
+    let mut reader = Reader::strict(&bytes)?;
+    let mut draft = Draft::new(body, &mut reader);
+    draft.hidden_tokens = super::HIDDEN_TOKENS;
+    let mut has_tier = false;
+    let mut stream_options = StreamOptions::Missing;
+
+    reader.object(|reader, name| match name {
+        "model" => draft.read_model(reader),
+        "messages" => content::read_messages(reader, &mut draft),
+        "stream" => draft.read_stream(reader),
+        "stream_options" => {
+            stream_options = StreamOptions::read(reader)?;
+            Ok(())
+        }
+        "max_completion_tokens" => draft.read_cap(reader, "max_completion_tokens"),
+        "max_tokens" => draft.read_cap(reader, "max_tokens"),
+        "n" => read_choices(reader, &mut draft, "n"),
+        "best_of" => read_choices(reader, &mut draft, "best_of"),
+        "tools" | "functions" => tools::read(reader, &mut draft),
+        "store" => {
+            draft.features.stored_state |= reader.boolean_or_null("store")?.unwrap_or(false);
+            Ok(())
+        }
+        "service_tier" => {
+            has_tier = true;
+            super::read_tier(reader, &mut draft)
+        }
+        "reasoning_effort" => {
+            draft.is_reasoning_off = reader.text_or_null("reasoning_effort")?.as_deref() == Some("none");
+            Ok(())
+        }
+        "modalities" => read_modalities(reader),
+        "audio" => reader.only_null("audio", "the price of sound is not known"),
+        "prediction" => reader.only_null("prediction", "it cannot be combined with a limit on output tokens"),
+        "web_search_options" => {
+            if reader.skip_some()? {
+                draft.features.web_search = true;
+                draft.nothing_bounds_it(tools::UNREPORTED);
+            }
+            Ok(())
+        }
+        _ => reader.skip().map(|_| ()),
+    })?;
+    reader.end()?;
+
+    if !has_tier {
+        draft.insert(super::DEFAULT_TIER);
+    }
+    if draft.is_stream {
+        stream_options.ask_for_usage(&mut draft);
+    }
+    let shape = super::shape(&draft, Operation::ChatCompletions);
+    draft.into_call(&shape, prices)
+}
+
+fn read_choices(reader: &mut Reader<'_>, draft: &mut Draft, member: &'static str) -> Result<(), ReadError> {
+    let choices = reader.count_or_null(member)?.unwrap_or(1);
+    draft.choices = draft.choices.max(choices);
+    Ok(())
+}
+
+fn read_modalities(reader: &mut Reader<'_>) -> Result<(), ReadError> {
+    if reader.take_null()? {
+        return Ok(());
+    }
+    reader.array(|reader| {
+        if reader.text()?.decode() == "text" {
+            return Ok(());
+        }
+        Err(ReadError::NotSupported {
+            member: "modalities",
+            reason: "only the price of text is known",
+        })
+    })
+}
+
+/// Where the client says whether a stream ends with its usage.
+enum StreamOptions {
+    Missing,
+    Null(std::ops::Range<usize>),
+    /// An object without `include_usage`, opening at `brace`.
+    Silent {
+        brace: usize,
+        is_empty: bool,
+    },
+    /// `include_usage` is false or null.
+    Declined(std::ops::Range<usize>),
+    Asked,
+}
+
+impl StreamOptions {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+        reader.peek();
+        let start = reader.position();
+        if reader.take_null()? {
+            return Ok(Self::Null(start..reader.position()));
+        }
+        let mut options = Self::Silent {
+            brace: start,
+            is_empty: true,
+        };
+        reader.object(|reader, name| {
+            if name == "include_usage" {
+                reader.peek();
+                let start = reader.position();
+                options = match reader.boolean_or_null("stream_options.include_usage")? {
+                    Some(true) => Self::Asked,
+                    _ => Self::Declined(start..reader.position()),
+                };
+                return Ok(());
+            }
+            if let Self::Silent { is_empty, .. } = &mut options {
+                *is_empty = false;
+            }
+            reader.skip().map(|_| ())
+        })?;
+        Ok(options)
+    }
+
+    /// Asks for usage where the client does not, and notes to hide it.
+    fn ask_for_usage(self, draft: &mut Draft) {
+        draft.hides_usage = !matches!(self, Self::Asked);
+        match self {
+            Self::Asked => {}
+            Self::Missing => draft.insert(r#""stream_options":{"include_usage":true}"#),
+            Self::Null(range) => draft.body.replace(range, r#"{"include_usage":true}"#),
+            Self::Declined(range) => draft.body.replace(range, "true"),
+            Self::Silent { brace, is_empty: true } => {
+                draft.body.replace(brace + 1..brace + 1, r#""include_usage":true"#);
+            }
+            Self::Silent { brace, is_empty: false } => draft.body.insert_member(brace, r#""include_usage":true"#),
+        }
+    }
+}

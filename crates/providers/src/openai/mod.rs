@@ -1,0 +1,175 @@
+//! OpenAI: chat completions, responses and models.
+//!
+//! How requests are read is in `chat.rs` and `responses.rs`, how answers are metered in
+//! `usage.rs`, and how refusals look in `error.rs`.
+
+mod chat;
+mod content;
+mod error;
+mod responses;
+mod tools;
+mod usage;
+
+use aipassport_domain::authorization_details::Capability;
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, Method, StatusCode,
+    header::{AUTHORIZATION, InvalidHeaderValue},
+};
+
+pub(crate) use self::usage::{see_body, see_chunk, see_event};
+use crate::{
+    adapter::{Operation, ProviderAdapter, Route, RouteKind, bearer, is_model_id},
+    draft::{Draft, Shape},
+    headers,
+    json::Reader,
+    prices::{PriceBook, ServiceTier},
+    refusal::Refusal,
+    request::{ReadError, ReadRequest},
+};
+
+const ID: &str = "openai";
+
+/// What the provider writes before the client's own input, generously: a preamble of the model,
+/// the frame of each message, and, where there are tools, how to use them.
+const HIDDEN_TOKENS: u64 = 512;
+const HIDDEN_TOKENS_FOR_TOOLS: u64 = 1_024;
+
+/// The most tokens of one image at its highest detail, whatever its size.
+const TOKENS_PER_IMAGE: u64 = 25_000;
+/// The model that counts a tile as 5,667 tokens: eight of them, and 2,833.
+const DEAR_IMAGES: &str = "gpt-4o-mini";
+const TOKENS_PER_DEAR_IMAGE: u64 = 50_000;
+
+/// An account can be set to a dearer tier; the price we hold for is that of the standard one.
+const DEFAULT_TIER: &str = r#""service_tier":"default""#;
+
+fn shape(draft: &Draft, operation: Operation) -> Shape {
+    let has_dear_images = draft.model.as_ref().is_some_and(|model| model.starts_with(DEAR_IMAGES));
+    Shape {
+        provider: ID,
+        operation,
+        cap_member: match operation {
+            Operation::Responses => "max_output_tokens",
+            _ => "max_completion_tokens",
+        },
+        tokens_per_image: if has_dear_images {
+            TOKENS_PER_DEAR_IMAGE
+        } else {
+            TOKENS_PER_IMAGE
+        },
+        has_regional_surcharge: false,
+    }
+}
+
+fn read_tier(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), ReadError> {
+    reader.peek();
+    let start = reader.position();
+    match reader.text_or_null("service_tier")?.as_deref() {
+        Some("default") => {}
+        None | Some("auto") => draft.body.replace(start..reader.position(), r#""default""#),
+        Some("flex") => draft.tier = Some(ServiceTier::Flex),
+        Some("priority" | "fast") => draft.tier = Some(ServiceTier::Priority),
+        Some(_) => {
+            return Err(ReadError::NotSupported {
+                member: "service_tier",
+                reason: "the price of this tier is not known",
+            });
+        }
+    }
+    Ok(())
+}
+
+pub(crate) struct OpenAi;
+
+impl ProviderAdapter for OpenAi {
+    fn id(&self) -> &'static str {
+        ID
+    }
+
+    fn name(&self) -> &'static str {
+        "OpenAI"
+    }
+
+    fn default_base_url(&self) -> &'static str {
+        "https://api.openai.com"
+    }
+
+    fn route(&self, method: &Method, path: &str, query: Option<&str>) -> Option<Route> {
+        if query.is_some_and(|query| !query.is_empty()) {
+            return None;
+        }
+        let kind = match (method, path) {
+            (&Method::POST, "/v1/chat/completions") => RouteKind::Call(Capability::Chat, Operation::ChatCompletions),
+            (&Method::POST, "/v1/responses") => RouteKind::Call(Capability::Chat, Operation::Responses),
+            (&Method::GET, "/v1/models") => RouteKind::ListModels,
+            (&Method::GET, path) => {
+                let id = path.strip_prefix("/v1/models/").filter(|id| is_model_id(id))?;
+                RouteKind::GetModel(id.to_owned())
+            }
+            _ => return None,
+        };
+        let upstream_path = path.to_owned();
+        Some(Route { kind, upstream_path })
+    }
+
+    fn read(
+        &self,
+        route: &Route,
+        _headers: &HeaderMap,
+        body: Bytes,
+        prices: &PriceBook,
+    ) -> Result<ReadRequest, ReadError> {
+        match route.kind {
+            RouteKind::Call(_, Operation::Responses) => responses::read(body, prices),
+            _ => chat::read(body, prices),
+        }
+    }
+
+    fn request_headers(&self, client: &HeaderMap) -> HeaderMap {
+        headers::only(client, |name| {
+            headers::is_plain_request_header(name) || name == "openai-beta"
+        })
+    }
+
+    fn set_credential(&self, headers: &mut HeaderMap, secret: &str) -> Result<(), InvalidHeaderValue> {
+        headers.insert(AUTHORIZATION, bearer(secret)?);
+        Ok(())
+    }
+
+    fn response_headers(&self, upstream: &HeaderMap) -> HeaderMap {
+        headers::only(upstream, |name| {
+            headers::is_plain_response_header(name) || matches!(name, "openai-version" | "openai-processing-ms")
+        })
+    }
+
+    fn request_id_header(&self) -> HeaderName {
+        HeaderName::from_static("x-request-id")
+    }
+
+    fn is_credential_error(&self, status: StatusCode, body: &[u8]) -> bool {
+        error::is_about_credential(status, body)
+    }
+
+    fn refusal(&self, refusal: &Refusal<'_>) -> (StatusCode, Bytes) {
+        (refusal.reason.status(), error::body(refusal))
+    }
+
+    fn stream_refusal(&self, refusal: &Refusal<'_>) -> Bytes {
+        error::event(refusal)
+    }
+
+    fn model_list(&self, models: &[&str]) -> Bytes {
+        let data: Vec<_> = models.iter().map(|id| model(id)).collect();
+        headers::json(&serde_json::json!({"object": "list", "data": data}))
+    }
+
+    fn model(&self, id: &str) -> Bytes {
+        headers::json(&model(id))
+    }
+}
+
+/// When a model was made is not ours to know; the SDKs only want a number.
+fn model(id: &str) -> serde_json::Value {
+    serde_json::json!({"id": id, "object": "model", "created": 0, "owned_by": ID})
+}

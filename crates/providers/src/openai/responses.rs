@@ -1,0 +1,108 @@
+//! `POST /v1/responses`, read.
+
+use bytes::Bytes;
+
+use super::{content, tools};
+use crate::{
+    adapter::Operation,
+    draft::Draft,
+    json::Reader,
+    prices::PriceBook,
+    request::{ReadError, ReadRequest},
+};
+
+/// The provider keeps every response unless it is told not to. A grant without stored state must
+/// still be able to call, so what the client leaves open is decided here.
+const NOT_STORED: &str = r#""store":false"#;
+
+pub(super) fn read(body: Bytes, prices: &PriceBook) -> Result<ReadRequest, ReadError> {
+    let bytes = body.clone();
+    let mut reader = Reader::strict(&bytes)?;
+    let mut draft = Draft::new(body, &mut reader);
+    draft.hidden_tokens = super::HIDDEN_TOKENS;
+    let mut has_tier = false;
+    let mut has_store = false;
+
+    reader.object(|reader, name| match name {
+        "model" => draft.read_model(reader),
+        "input" => content::read_input(reader, &mut draft),
+        "stream" => draft.read_stream(reader),
+        "max_output_tokens" => draft.read_cap(reader, "max_output_tokens"),
+        "tools" => tools::read(reader, &mut draft),
+        "store" => {
+            has_store = true;
+            read_store(reader, &mut draft)
+        }
+        "background" => {
+            // A response in the background is always stored.
+            let is_background = reader.boolean_or_null("background")?.unwrap_or(false);
+            draft.features.stored_state |= is_background;
+            has_store |= is_background;
+            Ok(())
+        }
+        "previous_response_id" | "conversation" => read_stored(reader, &mut draft).map(|_| ()),
+        "prompt" => {
+            if read_stored(reader, &mut draft)? {
+                draft.nothing_bounds_it("a stored prompt can bring tools of its own");
+            }
+            Ok(())
+        }
+        "service_tier" => {
+            has_tier = true;
+            super::read_tier(reader, &mut draft)
+        }
+        "reasoning" => read_reasoning(reader, &mut draft),
+        "context_management" => reader.only_null("context_management", "compaction runs the model more than once"),
+        "modalities" => reader.only_null("modalities", "only the price of text is known"),
+        "audio" => reader.only_null("audio", "the price of sound is not known"),
+        _ => reader.skip().map(|_| ()),
+    })?;
+    reader.end()?;
+
+    if !has_tier {
+        draft.insert(super::DEFAULT_TIER);
+    }
+    if !has_store {
+        draft.insert(NOT_STORED);
+    }
+    let shape = super::shape(&draft, Operation::Responses);
+    draft.into_call(&shape, prices)
+}
+
+fn read_store(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), ReadError> {
+    reader.peek();
+    let start = reader.position();
+    match reader.boolean_or_null("store")? {
+        Some(is_stored) => draft.features.stored_state |= is_stored,
+        None => draft.body.replace(start..reader.position(), "false"),
+    }
+    Ok(())
+}
+
+/// Something kept at the provider that becomes part of the input. Returns whether there is any.
+fn read_stored(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<bool, ReadError> {
+    let is_there = reader.skip_some()?;
+    draft.features.stored_state |= is_there;
+    draft.input.has_unsized |= is_there;
+    Ok(is_there)
+}
+
+fn read_reasoning(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), ReadError> {
+    if reader.take_null()? {
+        return Ok(());
+    }
+    reader.object(|reader, name| match name {
+        "effort" => {
+            draft.is_reasoning_off = reader.text_or_null("reasoning.effort")?.as_deref() == Some("none");
+            Ok(())
+        }
+        "mode" => match reader.text_or_null("reasoning.mode")?.as_deref() {
+            None | Some("standard") => Ok(()),
+            Some(_) => Err(ReadError::NotSupported {
+                member: "reasoning.mode",
+                reason: "only the price of the standard mode is known",
+            }),
+        },
+        _ => reader.skip().map(|_| ()),
+    })
+}

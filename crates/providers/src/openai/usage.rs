@@ -1,0 +1,200 @@
+//! What an answer says of its usage, in each of OpenAI's formats.
+
+use std::ops::Range;
+
+use aipassport_domain::usage::Usage;
+use serde::Deserialize;
+
+use crate::{json::Reader, meter::Metered, request::ReadError};
+
+/// The members of both formats: those of chat completions, and the newer ones of responses.
+#[derive(Deserialize)]
+struct ReportedUsage {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    prompt_tokens_details: Option<InputDetails>,
+    completion_tokens_details: Option<OutputDetails>,
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    input_tokens_details: Option<InputDetails>,
+    output_tokens_details: Option<OutputDetails>,
+}
+
+#[derive(Default, Deserialize)]
+struct InputDetails {
+    cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
+    cache_write_tokens_details: Option<CacheWrites>,
+}
+
+#[derive(Deserialize)]
+struct CacheWrites {
+    ttl_12h_tokens: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+struct OutputDetails {
+    reasoning_tokens: Option<u64>,
+}
+
+/// The usage in one chunk of a chat completion.
+pub(crate) struct UsageMember {
+    /// The member with the comma that leaves with it.
+    pub(crate) range: Range<usize>,
+    /// The chunk exists only for the usage.
+    pub(crate) stands_alone: bool,
+}
+
+/// Looks at the data of one chunk of a chat completion, and returns where its usage stands.
+pub(crate) fn see_chunk(data: &[u8], seen: &mut Metered) -> Option<UsageMember> {
+    if data == b"[DONE]" {
+        seen.is_complete = true;
+        return None;
+    }
+    let mut chunk = Chunk::default();
+    if chunk.read(data, seen).is_err() {
+        // Unreadable: all of it may be output.
+        seen.output_bytes += data.len() as u64;
+        return None;
+    }
+    let range = chunk.usage?;
+    Some(UsageMember {
+        range,
+        stands_alone: chunk.has_counts && !chunk.has_choices,
+    })
+}
+
+#[derive(Default)]
+struct Chunk {
+    usage: Option<Range<usize>>,
+    has_counts: bool,
+    has_choices: bool,
+}
+
+impl Chunk {
+    fn read(&mut self, data: &[u8], seen: &mut Metered) -> Result<(), ReadError> {
+        let mut reader = Reader::lenient(data)?;
+        reader.peek();
+        let mut before = reader.position() + 1;
+        let mut is_first = true;
+        reader.object(|reader, name| {
+            match name {
+                "usage" => {
+                    let value = reader.skip()?;
+                    self.has_counts |= report(reader.slice(value.clone()), seen);
+                    let takes_comma_behind = is_first && reader.peek() == Some(b',');
+                    let end = if takes_comma_behind {
+                        reader.position() + 1
+                    } else {
+                        value.end
+                    };
+                    self.usage = Some(before..end);
+                }
+                "choices" if reader.peek() == Some(b'[') => reader.array(|reader| {
+                    self.has_choices = true;
+                    reader.object(|reader, name| match name {
+                        "delta" => reader.count_text(&mut seen.output_bytes).map(|_| ()),
+                        _ => reader.skip().map(|_| ()),
+                    })
+                })?,
+                "error" => seen.has_failed |= reader.skip_some()?,
+                _ => {
+                    reader.skip()?;
+                }
+            }
+            before = reader.position();
+            is_first = false;
+            Ok(())
+        })?;
+        reader.end()
+    }
+}
+
+/// Looks at the data of one event of a response.
+pub(crate) fn see_event(data: &[u8], seen: &mut Metered) {
+    if read_event(data, seen).is_err() {
+        seen.output_bytes += data.len() as u64;
+    }
+}
+
+fn read_event(data: &[u8], seen: &mut Metered) -> Result<(), ReadError> {
+    let mut reader = Reader::lenient(data)?;
+    let mut kind = None;
+    reader.object(|reader, name| match name {
+        "type" => {
+            kind = reader.text_or_null("type")?;
+            Ok(())
+        }
+        // All output is first announced by events with a delta; the others only repeat it.
+        "delta" => reader.count_text(&mut seen.output_bytes).map(|_| ()),
+        "response" if reader.peek() == Some(b'{') => reader.object(|reader, name| {
+            let value = reader.skip()?;
+            if name == "usage" {
+                report(reader.slice(value), seen);
+            }
+            Ok(())
+        }),
+        _ => reader.skip().map(|_| ()),
+    })?;
+
+    match kind.as_deref() {
+        Some("response.completed" | "response.incomplete") => seen.is_complete = true,
+        Some("response.failed" | "error") => seen.has_failed = true,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Looks at a whole body of either format.
+pub(crate) fn see_body(body: &[u8], seen: &mut Metered) {
+    let Ok(mut reader) = Reader::lenient(body) else { return };
+    let read = reader.object(|reader, name| {
+        match name {
+            "usage" => {
+                let value = reader.skip()?;
+                report(reader.slice(value), seen);
+            }
+            "error" => seen.has_failed |= reader.skip_some()?,
+            _ => {
+                reader.skip()?;
+            }
+        }
+        Ok(())
+    });
+    seen.is_complete = read.is_ok();
+}
+
+/// Whether `usage` has counts. The input includes what was cached, the output what was reasoned.
+fn report(usage: &str, seen: &mut Metered) -> bool {
+    let Ok(Some(reported)) = serde_json::from_str::<Option<ReportedUsage>>(usage) else {
+        return false;
+    };
+    let (Some(input_tokens), Some(output_tokens)) = (
+        reported.prompt_tokens.or(reported.input_tokens),
+        reported.completion_tokens.or(reported.output_tokens),
+    ) else {
+        return false;
+    };
+    let input = reported.prompt_tokens_details.or(reported.input_tokens_details);
+    let output = reported.completion_tokens_details.or(reported.output_tokens_details);
+
+    let input = input.unwrap_or_default();
+    let cached = input.cached_tokens.unwrap_or_default();
+    let written = input.cache_write_tokens.unwrap_or_default();
+    let written_long = input
+        .cache_write_tokens_details
+        .and_then(|writes| writes.ttl_12h_tokens)
+        .unwrap_or_default()
+        .min(written);
+    seen.cache_writes.report(written, written - written_long, written_long);
+    seen.report(Usage {
+        input_tokens: input_tokens.saturating_sub(cached).saturating_sub(written),
+        cached_input_tokens: cached,
+        cache_write_5m_tokens: seen.cache_writes.short,
+        cache_write_1h_tokens: seen.cache_writes.long(),
+        output_tokens,
+        reasoning_tokens: output.unwrap_or_default().reasoning_tokens.unwrap_or_default(),
+    });
+    seen.is_usage_final = true;
+    true
+}

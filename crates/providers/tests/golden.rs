@@ -1,0 +1,171 @@
+//! Plays the files of `tests/golden`: a request in, the request upstream out; an answer in, what
+//! the client sees, the usage and the charge out. Streams are cut at every byte.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a file that does not fit is a failed test"
+)]
+
+use std::{fs, path::Path};
+
+use aipassport_domain::{money::Money, usage::Usage};
+use aipassport_providers::{
+    adapter::{self, ProviderAdapter},
+    meter::{Charge, Metered, Metering},
+    prices::PriceBook,
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_TYPE};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    path: String,
+    query: Option<String>,
+    #[serde(default)]
+    headers: Map<String, Value>,
+    request: Map<String, Value>,
+    features: Vec<String>,
+    output_cap: u64,
+    /// The members of the upstream's request that differ from the client's.
+    upstream_adds: Map<String, Value>,
+    held: Option<Money>,
+    body: Option<Value>,
+    /// Each event without the empty line that ends it.
+    stream: Option<Vec<String>>,
+    client_sees: Option<Vec<String>>,
+    usage: Option<Usage>,
+    is_complete: Option<bool>,
+    #[serde(default)]
+    has_failed: bool,
+    output_bytes: Option<u64>,
+    label: String,
+    cost: Option<Money>,
+}
+
+#[test]
+fn every_golden_file_is_as_the_provider_documents_it() {
+    let prices = PriceBook::embedded().unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut played = 0;
+
+    for provider in adapter::all() {
+        for file in fs::read_dir(folder.join(provider.id())).unwrap() {
+            let path = file.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let case: Case = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            play(&case, provider, &prices, &path.display().to_string());
+            played += 1;
+        }
+    }
+
+    assert!(played > 30, "only {played} golden files were found");
+}
+
+fn play(case: &Case, provider: &dyn ProviderAdapter, prices: &PriceBook, name: &str) {
+    let metering = request_goes_upstream(case, provider, prices, name);
+    let mut seen = Metered::default();
+    if let Some(events) = &case.stream {
+        seen = stream_is_metered(case, &metering, events, name);
+    }
+    if let Some(body) = &case.body {
+        let mut meter = metering.meter(&content_type("application/json"));
+        let body = Bytes::from(body.to_string());
+        assert_eq!(meter.feed(body.clone()), body, "{name}");
+        seen = meter.metered();
+    }
+
+    assert_eq!(seen.usage, case.usage, "{name}: usage");
+    assert_eq!(seen.has_failed, case.has_failed, "{name}: has failed");
+    let held = case.held.unwrap_or(Money::from_cents(100));
+    let Charge { cost, label, .. } = metering.charge(prices, &seen, held);
+    assert_eq!(label.as_str(), case.label, "{name}: label");
+    assert!(cost <= held, "{name}: never above the hold");
+    if let Some(expected) = case.cost {
+        assert_eq!(cost, expected, "{name}: cost");
+    }
+}
+
+fn request_goes_upstream(case: &Case, provider: &dyn ProviderAdapter, prices: &PriceBook, name: &str) -> Metering {
+    let route = provider
+        .route(&Method::POST, &case.path, case.query.as_deref())
+        .expect(name);
+    let headers = case.headers.iter().map(|(name, value)| {
+        let value = HeaderValue::from_str(value.as_str().unwrap()).unwrap();
+        (HeaderName::try_from(name).unwrap(), value)
+    });
+    let body = Bytes::from(serde_json::to_vec(&case.request).unwrap());
+
+    let read = provider.read(&route, &headers.collect(), body, prices).expect(name);
+    let features = read.call.features.named();
+    let used: Vec<&str> = features
+        .iter()
+        .filter(|(_, is_used)| *is_used)
+        .map(|(name, _)| *name)
+        .collect();
+    assert_eq!(used, case.features, "{name}: features");
+    assert_eq!(
+        Some(read.call.model.as_str()),
+        case.request.get("model").and_then(Value::as_str),
+        "{name}"
+    );
+
+    let sent: Value = serde_json::from_slice(&read.body.with_output_cap(case.output_cap)).expect(name);
+    let mut expected = case.request.clone();
+    expected.extend(case.upstream_adds.clone());
+    assert_eq!(sent, Value::Object(expected), "{name}: upstream request");
+    read.metering
+}
+
+fn stream_is_metered(case: &Case, metering: &Metering, events: &[String], name: &str) -> Metered {
+    let on_wire = |events: &[String]| -> String { events.iter().map(|event| format!("{event}\n\n")).collect() };
+    let stream = on_wire(events);
+    let client_sees = case.client_sees.as_deref().map_or_else(|| stream.clone(), on_wire);
+    let (whole, shown) = feed(metering, &[&stream]);
+    assert_eq!(
+        String::from_utf8(shown).unwrap(),
+        client_sees,
+        "{name}: what the client sees"
+    );
+
+    for cut in 0..=stream.len() {
+        let (before, after) = stream.as_bytes().split_at(cut);
+        let (seen, shown) = feed_bytes(metering, &[before, after]);
+        assert_eq!(seen, whole, "{name}: cut at {cut}");
+        assert_eq!(shown, client_sees.as_bytes(), "{name}: cut at {cut}");
+    }
+    let bytes: Vec<&[u8]> = stream.as_bytes().chunks(1).collect();
+    let (seen, shown) = feed_bytes(metering, &bytes);
+    assert_eq!(seen, whole, "{name}: byte by byte");
+    assert_eq!(shown, client_sees.as_bytes(), "{name}: byte by byte");
+
+    if let Some(is_complete) = case.is_complete {
+        assert_eq!(whole.is_complete, is_complete, "{name}: is complete");
+    }
+    if let Some(output_bytes) = case.output_bytes {
+        assert_eq!(whole.output_bytes, output_bytes, "{name}: output bytes");
+    }
+    whole
+}
+
+fn feed(metering: &Metering, chunks: &[&str]) -> (Metered, Vec<u8>) {
+    let chunks: Vec<&[u8]> = chunks.iter().map(|chunk| chunk.as_bytes()).collect();
+    feed_bytes(metering, &chunks)
+}
+
+fn feed_bytes(metering: &Metering, chunks: &[&[u8]]) -> (Metered, Vec<u8>) {
+    let mut meter = metering.meter(&content_type("text/event-stream; charset=utf-8"));
+    let mut shown = Vec::new();
+    for chunk in chunks {
+        shown.extend_from_slice(&meter.feed(Bytes::copy_from_slice(chunk)));
+    }
+    shown.extend_from_slice(&meter.rest());
+    (meter.metered(), shown)
+}
+
+fn content_type(kind: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))])
+}
