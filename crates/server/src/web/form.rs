@@ -1,13 +1,15 @@
 //! Who is at the browser, and what their form says. A page takes a [`Visitor`], what changes
 //! something takes a [`SignedForm`]: neither can be had without the checks.
 
+use std::net::IpAddr;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
 };
 use http::{HeaderMap, header, request::Parts};
 
-use super::error::PageError;
+use super::{error::PageError, throttle};
 use crate::{
     app::App,
     browser_session::{self, SignedIn, check_origin},
@@ -25,13 +27,14 @@ pub(super) struct SignedForm {
     pub(super) signed_in: SignedIn,
     pub(super) fields: Fields,
     pub(super) headers: HeaderMap,
+    pub(super) peer: Option<IpAddr>,
 }
 
 /// A form sent from a page of ours before sign-in.
 pub(super) struct OpenForm {
     pub(super) fields: Fields,
     pub(super) headers: HeaderMap,
-    pub(super) extensions: http::Extensions,
+    pub(super) peer: Option<IpAddr>,
 }
 
 /// A form's fields in their order; names may come more than once.
@@ -87,7 +90,7 @@ impl FromRequest<App> for SignedForm {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, PageError> {
         let signed_in = browser_session::signed_in(app, request.headers()).await?;
-        let OpenForm { fields, headers, .. } = OpenForm::from_request(request, app).await?;
+        let OpenForm { fields, headers, peer } = OpenForm::from_request(request, app).await?;
         let signed_in = signed_in.ok_or_else(|| PageError::SignIn {
             return_to: String::new(),
         })?;
@@ -96,6 +99,7 @@ impl FromRequest<App> for SignedForm {
             signed_in,
             fields,
             headers,
+            peer,
         })
     }
 }
@@ -105,7 +109,7 @@ impl FromRequest<App> for OpenForm {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, PageError> {
         let headers = request.headers().clone();
-        let extensions = request.extensions().clone();
+        let peer = throttle::peer(app, &headers, request.extensions());
         check_origin(&app.config, &headers)?;
         let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
         let is_form = content_type.is_some_and(|value| {
@@ -123,7 +127,7 @@ impl FromRequest<App> for OpenForm {
         Ok(Self {
             fields: Fields::parse(&body),
             headers,
-            extensions,
+            peer,
         })
     }
 }

@@ -4,7 +4,7 @@ use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
     secret::Secret,
 };
-use aipassport_store::{BrowserSession, User};
+use aipassport_store::{BrowserSession, StoreError, User};
 use askama::Template;
 use axum::{
     extract::{RawQuery, State},
@@ -34,6 +34,8 @@ pub(super) struct SignInPage {
     pub(super) failure: Option<&'static str>,
     pub(super) return_to: String,
     pub(super) name: String,
+    /// Who is signed in by one click; the demo's user alone.
+    pub(super) one_click: Option<String>,
 }
 
 #[derive(Template)]
@@ -57,31 +59,53 @@ pub(super) async fn show(
         let first_run = FirstRunPage { frame };
         return page(StatusCode::OK, &first_run.frame, &first_run);
     }
-    sign_in_page(frame, StatusCode::OK, None, return_to, String::new())
+    let sign_in = SignInPage {
+        frame,
+        failure: None,
+        return_to,
+        name: String::new(),
+        one_click: one_click_user(&app).await?.map(|user| user.name),
+    };
+    page(StatusCode::OK, &sign_in.frame, &sign_in)
 }
 
 pub(super) async fn sign_in(State(app): State<App>, form: OpenForm) -> Result<Response, PageError> {
     let name = form.fields.text("name");
     let return_to = own_path(form.fields.raw("return_to"));
-    let user = app.store.user_by_name(&app.tenant_id, name).await;
-    // A name that cannot be stored is nobody's.
-    let user = user.or_else(|error| match error {
-        aipassport_store::StoreError::Unstorable => Ok(None),
-        other => Err(other),
-    })?;
-    let peer = throttle::peer(&app, &form.headers, &form.extensions);
+    let user = match app.store.user_by_name(&app.tenant_id, name).await {
+        // A name that cannot be stored is nobody's.
+        Err(StoreError::Unstorable) => None,
+        found => found?,
+    };
     let password = Secret::new(form.fields.raw("password"));
 
-    let is_right = throttle::verify(&app, name, user.as_ref(), password, peer).await?;
+    let is_right = throttle::verify(&app, name, user.as_ref(), password, form.peer).await?;
     match user.filter(|_| is_right) {
         Some(user) => enter(&app, &user, &form.headers, return_to).await,
-        None => sign_in_page(
-            Frame::outside(&app),
-            StatusCode::UNPROCESSABLE_ENTITY,
-            Some(WRONG),
-            return_to.to_owned(),
-            name.to_owned(),
-        ),
+        None => {
+            let again = SignInPage {
+                frame: Frame::outside(&app),
+                failure: Some(WRONG),
+                return_to: return_to.to_owned(),
+                name: name.to_owned(),
+                one_click: None,
+            };
+            page(StatusCode::UNPROCESSABLE_ENTITY, &again.frame, &again)
+        }
+    }
+}
+
+/// The demo's way in.
+pub(super) async fn one_click_sign_in(State(app): State<App>, form: OpenForm) -> Result<Response, PageError> {
+    let user = one_click_user(&app).await?.ok_or(PageError::NotFound)?;
+    enter(&app, &user, &form.headers, own_path(form.fields.raw("return_to"))).await
+}
+
+/// Nobody, unless the demo says who, and nobody but this machine can reach it.
+async fn one_click_user(app: &App) -> Result<Option<User>, StoreError> {
+    match &app.config.one_click_user {
+        Some(id) if app.config.listen.ip().is_loopback() => app.store.user(&app.tenant_id, id).await,
+        _ => Ok(None),
     }
 }
 
@@ -103,9 +127,9 @@ pub(super) async fn enter(app: &App, user: &User, headers: &HeaderMap, return_to
         .start_browser_session(&session, replaced.as_ref(), &event(app, user, Happened::SignedIn))
         .await?;
     let mut response = see_other(return_to);
-    response.headers_mut().extend(
-        set_cookie(&app.config, &cookie).map(|cookie| (header::SET_COOKIE, cookie)),
-    );
+    response
+        .headers_mut()
+        .extend(set_cookie(&app.config, &cookie).map(|cookie| (header::SET_COOKIE, cookie)));
     Ok(response)
 }
 
@@ -124,26 +148,10 @@ pub(super) async fn sign_out(State(app): State<App>, form: SignedForm) -> Result
 pub(super) fn left(app: &App, return_to: &str) -> Response {
     let query: String = form_urlencoded::byte_serialize(return_to.as_bytes()).collect();
     let mut response = see_other(&format!("/login?return_to={query}"));
-    response.headers_mut().extend(
-        browser_session::forget_cookie(&app.config).map(|cookie| (header::SET_COOKIE, cookie)),
-    );
     response
-}
-
-fn sign_in_page(
-    frame: Frame,
-    status: StatusCode,
-    failure: Option<&'static str>,
-    return_to: String,
-    name: String,
-) -> Result<Response, PageError> {
-    let sign_in = SignInPage {
-        frame,
-        failure,
-        return_to,
-        name,
-    };
-    page(status, &sign_in.frame, &sign_in)
+        .headers_mut()
+        .extend(browser_session::forget_cookie(&app.config).map(|cookie| (header::SET_COOKIE, cookie)));
+    response
 }
 
 /// Something that `user` did at a browser.

@@ -68,9 +68,7 @@ async fn record(app: &App, user: Option<&User>, keys: &[(String, u64)]) -> Resul
     if let Some(((first, _), rest)) = keys.split_first() {
         app.store.record_sign_in_failure(first, &event).await?;
         for (key, _) in rest {
-            app.store
-                .count_sign_in_failure(&app.tenant_id, key, event.at)
-                .await?;
+            app.store.count_sign_in_failure(&app.tenant_id, key, event.at).await?;
         }
     }
     Ok(())
