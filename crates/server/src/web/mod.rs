@@ -22,6 +22,7 @@ mod register;
 mod return_to;
 #[cfg(test)]
 mod samples;
+mod sentences;
 mod settings;
 mod sign_in;
 mod throttle;
@@ -50,6 +51,8 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/keys", get(keys::show).post(keys::add))
         .route("/keys/{id}/remove", post(keys::remove))
         .route("/apps/register", get(register::show).post(register::register))
+        .route("/activity", get(activity::show))
+        .route("/activity/export", get(activity::export))
         .route("/settings", get(settings::show))
         .route("/settings/password", post(settings::set_password))
         .route("/settings/bearer", post(settings::make_bearer))
