@@ -17,34 +17,29 @@ use serde_json::{Value, json};
 
 use super::{
     CALLBACK_PATH, SampleAppError, SampleAppOptions,
-    ai::{self, AnswerStream, Asked, Pace, Piece},
-    broker::{Broker, BrokerError, Call},
+    account::Accounts,
+    ai::{AnswerStream, Pace},
     connect::{self, Callback},
-    left as left_of_grant,
     pages::{self, Found, SAFETY_HEADERS},
     random::NoRandomness,
     refusal::Refusal,
-    visitors::{Passport, SharedVisitor, Visitor, Visitors},
+    visitors::{SharedVisitor, Visitors},
 };
 
 const BODY_LIMIT: usize = 64 * 1024;
 const LONGEST_NOTE: usize = 8000;
 
 #[derive(Clone)]
-struct App(Arc<Parts>);
-
-struct Parts {
-    options: SampleAppOptions,
-    broker: Broker,
-    visitors: Visitors,
+struct App {
+    accounts: Arc<Accounts>,
+    visitors: Arc<Visitors>,
 }
 
 pub(super) fn routes(options: SampleAppOptions) -> Result<Router, SampleAppError> {
-    let app = App(Arc::new(Parts {
-        broker: Broker::new(&options)?,
-        options,
-        visitors: Visitors::default(),
-    }));
+    let app = App {
+        accounts: Arc::new(Accounts::new(options)?),
+        visitors: Arc::default(),
+    };
     Ok(Router::new()
         .route("/", get(show))
         .route("/connect", get(begin_connecting))
@@ -61,10 +56,10 @@ pub(super) fn routes(options: SampleAppOptions) -> Result<Router, SampleAppError
 
 /// Answers only at the app's own address and to its own forms, and adds the safety headers.
 async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let own = &app.0.options.public_url;
-    let is_at_home =
-        text(request.headers(), &header::HOST).is_some_and(|host| own.strip_prefix("http://") == Some(host));
-    let is_own_form = text(request.headers(), &header::ORIGIN).is_none_or(|origin| origin == own);
+    let own = &app.accounts.options.public_url;
+    let headers = request.headers();
+    let is_at_home = text(headers, &header::HOST).is_some_and(|host| own.strip_prefix("http://") == Some(host));
+    let is_own_form = text(headers, &header::ORIGIN).is_none_or(|origin| origin == own);
 
     let mut response = if !is_at_home && request.method() == Method::GET {
         // Cookies belong to a host: somebody who came by another name for it would not be recognised
@@ -84,26 +79,19 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 async fn show(State(app): State<App>, headers: HeaderMap) -> Result<Response, AppError> {
-    let (visitor, cookie) = app.0.visitors.of(&headers)?;
-    let mut visitor = visitor.lock().await;
-    let found = match app.what_is_left(&mut visitor).await {
-        Ok(left) => Found {
-            left,
-            ..Found::default()
-        },
-        Err(refusal) => Found {
-            refusal: Some(refusal),
-            ..Found::default()
-        },
-    };
-    Ok(with_cookie(pages::page(&app.0.options, &mut visitor, found), cookie))
+    let (visitor, cookie) = app.visitors.of(&headers)?;
+    let mut found = Found::default();
+    match app.accounts.what_is_left(&visitor).await {
+        Ok(left) => found.left = left,
+        Err(refusal) => found.refusal = Some(refusal),
+    }
+    Ok(with_cookie(app.page(&visitor, found).await, cookie))
 }
 
 async fn begin_connecting(State(app): State<App>, headers: HeaderMap) -> Result<Response, AppError> {
-    let (visitor, cookie) = app.0.visitors.of(&headers)?;
+    let (visitor, cookie) = app.visitors.of(&headers)?;
     let mut visitor = visitor.lock().await;
-    let url = connect::authorization_url(&app.0.options, &app.0.broker, &mut visitor).await;
-    let response = match url {
+    let response = match connect::authorization_url(&app.accounts, &mut visitor).await {
         Ok(url) => Redirect::to(&url),
         Err(error) => {
             visitor.notice = Some(error.to_string());
@@ -118,36 +106,35 @@ async fn finish_connecting(
     Query(callback): Query<Callback>,
     headers: HeaderMap,
 ) -> Result<Response, AppError> {
-    let (visitor, cookie) = app.0.visitors.of(&headers)?;
+    let (visitor, cookie) = app.visitors.of(&headers)?;
     let mut visitor = visitor.lock().await;
-    let finished = connect::finish(&app.0.options, &app.0.broker, &mut visitor, callback).await;
-    visitor.notice = Some(match finished {
-        Ok(()) => format!("Your {} account is connected.", app.0.options.provider.name()),
+    visitor.notice = Some(match connect::finish(&app.accounts, &mut visitor, callback).await {
+        Ok(()) => format!("Your {} account is connected.", app.accounts.options.provider.name()),
         Err(error) => error.to_string(),
     });
     Ok(with_cookie(Redirect::to("/").into_response(), cookie))
 }
 
 async fn disconnect(State(app): State<App>, headers: HeaderMap) -> Result<Response, AppError> {
-    let (visitor, cookie) = app.0.visitors.of(&headers)?;
+    let (visitor, cookie) = app.visitors.of(&headers)?;
     let mut visitor = visitor.lock().await;
     if let Some(passport) = visitor.passport.take() {
-        // Best effort: the user can stop the app in AIPassport whatever happens here.
-        let _ = app.0.broker.revoke(&passport).await;
-        visitor.notice = Some("Disconnected. Jotter has given its access back.".to_owned());
+        visitor.notice = Some(match app.accounts.broker.revoke(&passport).await {
+            Ok(()) => "Disconnected. Jotter has given its access back.".to_owned(),
+            Err(error) => format!("Disconnected here; AIPassport was not told ({error}). You can stop Jotter there."),
+        });
     }
     Ok(with_cookie(Redirect::to("/").into_response(), cookie))
 }
 
 /// What is left, for the page to show while an answer streams.
 async fn left(State(app): State<App>, headers: HeaderMap) -> Result<Response, AppError> {
-    let (visitor, _) = app.0.visitors.of(&headers)?;
-    let left = app.what_is_left(&mut *visitor.lock().await).await;
-    Ok(Json(match left {
+    let (visitor, _) = app.visitors.of(&headers)?;
+    let left = match app.accounts.what_is_left(&visitor).await {
         Ok(left) => json!({"left": left}),
         Err(refusal) => shown(&refusal),
-    })
-    .into_response())
+    };
+    Ok(Json(left).into_response())
 }
 
 #[derive(Deserialize)]
@@ -164,53 +151,69 @@ async fn summarise(
     headers: HeaderMap,
     Form(form): Form<SummariseForm>,
 ) -> Result<Response, AppError> {
-    let (visitor, cookie) = app.0.visitors.of(&headers)?;
+    let (visitor, cookie) = app.visitors.of(&headers)?;
     let note: String = form.note.chars().take(LONGEST_NOTE).collect();
+    visitor.lock().await.note.clone_from(&note);
     let pace = if form.pace == "slow" { Pace::Slow } else { Pace::Usual };
-    let wants_stream = headers
-        .get(header::ACCEPT)
-        .is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"));
+    let wants_stream = text(&headers, &header::ACCEPT).is_some_and(|accept| accept.starts_with("text/event-stream"));
 
-    let answer = {
-        let mut visitor = visitor.lock().await;
-        visitor.note.clone_from(&note);
-        app.ask(&mut visitor, &note, pace).await
-    };
+    let answer = app.accounts.ask(&visitor, &note, pace).await;
     let response = if wants_stream {
-        stream_answer(app, visitor, answer)
+        app.stream_answer(visitor, answer)
     } else {
-        let found = app.collect(&visitor, answer).await;
-        pages::page(&app.0.options, &mut *visitor.lock().await, found)
+        let found = app.collect_answer(&visitor, answer).await;
+        app.page(&visitor, found).await
     };
     Ok(with_cookie(response, cookie))
 }
 
-/// Server-sent events of JSON: `{"text"}` as it comes, then `{"done"}` or `{"refused"}`.
-fn stream_answer(app: App, visitor: SharedVisitor, answer: Result<AnswerStream, Refusal>) -> Response {
-    let events = stream::unfold(Some(answer), move |state| {
-        let (app, visitor) = (app.clone(), visitor.clone());
-        async move {
-            let (event, rest) = match state? {
-                Ok(mut answer) => match app.next_piece(&visitor, &mut answer).await {
-                    Ok(Some(text)) => (json!({"text": text}), Some(Ok(answer))),
-                    Ok(None) => (json!({"done": true}), None),
+impl App {
+    async fn page(&self, visitor: &SharedVisitor, found: Found) -> Response {
+        pages::page(&self.accounts.options, &mut *visitor.lock().await, found)
+    }
+
+    /// Server-sent events of JSON: `{"text"}` as it comes, then `{"done"}` or `{"refused"}`.
+    fn stream_answer(self, visitor: SharedVisitor, answer: Result<AnswerStream, Refusal>) -> Response {
+        let accounts = self.accounts;
+        let events = stream::unfold(Some(answer), move |answer| {
+            let (accounts, visitor) = (accounts.clone(), visitor.clone());
+            async move {
+                let (event, rest) = match answer? {
+                    Ok(mut answer) => match accounts.next_words(&visitor, &mut answer).await {
+                        Ok(Some(text)) => (json!({"text": text}), Some(Ok(answer))),
+                        Ok(None) => (json!({"done": true}), None),
+                        Err(refusal) => (shown(&refusal), None),
+                    },
                     Err(refusal) => (shown(&refusal), None),
-                },
-                Err(refusal) => (shown(&refusal), None),
-            };
-            Some((Ok::<_, Infallible>(Bytes::from(format!("data: {event}\n\n"))), rest))
-        }
-    });
-    let content_type = [(header::CONTENT_TYPE, "text/event-stream; charset=utf-8")];
-    (content_type, Body::from_stream(events)).into_response()
+                };
+                Some((Ok::<_, Infallible>(Bytes::from(format!("data: {event}\n\n"))), rest))
+            }
+        });
+        let content_type = [(header::CONTENT_TYPE, "text/event-stream; charset=utf-8")];
+        (content_type, Body::from_stream(events)).into_response()
+    }
+
+    async fn collect_answer(&self, visitor: &SharedVisitor, answer: Result<AnswerStream, Refusal>) -> Found {
+        let mut found = Found::default();
+        let mut text = String::new();
+        found.refusal = match answer {
+            Ok(mut answer) => loop {
+                match self.accounts.next_words(visitor, &mut answer).await {
+                    Ok(Some(words)) => text.push_str(&words),
+                    Ok(None) => break None,
+                    Err(refusal) => break Some(refusal),
+                }
+            },
+            Err(refusal) => Some(refusal),
+        };
+        found.answer = Some(text).filter(|text| !text.is_empty());
+        found.left = self.accounts.what_is_left(visitor).await.unwrap_or_default();
+        found
+    }
 }
 
 fn shown(refusal: &Refusal) -> Value {
-    json!({
-        "refused": refusal.text,
-        "raise_url": refusal.raise_url,
-        "disconnected": refusal.is_disconnected,
-    })
+    json!({"refused": refusal.text, "raise_url": refusal.raise_url, "disconnected": refusal.is_disconnected})
 }
 
 fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
@@ -220,7 +223,7 @@ fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response 
     response
 }
 
-/// The only thing that leaves nothing to show.
+/// The one failure that leaves no page to show.
 struct AppError;
 
 impl From<NoRandomness> for AppError {

@@ -7,7 +7,8 @@ use url::Url;
 
 use super::{
     CALLBACK_PATH, SampleAppOptions,
-    broker::{Broker, BrokerError},
+    account::Accounts,
+    broker::BrokerError,
     random::{NoRandomness, code_challenge, secret_text},
     visitors::{PendingConnection, Visitor},
 };
@@ -42,11 +43,8 @@ pub(super) struct Callback {
 }
 
 /// Where to send the browser; what is needed when it comes back is kept with the visitor.
-pub(super) async fn authorization_url(
-    options: &SampleAppOptions,
-    broker: &Broker,
-    visitor: &mut Visitor,
-) -> Result<String, ConnectError> {
+pub(super) async fn authorization_url(accounts: &Accounts, visitor: &mut Visitor) -> Result<String, ConnectError> {
+    let Accounts { options, broker } = accounts;
     let metadata = broker.metadata().await?;
     let (state, code_verifier) = (secret_text()?, secret_text()?);
     let mut url = Url::parse(&metadata.authorization_endpoint)
@@ -67,12 +65,8 @@ pub(super) async fn authorization_url(
 }
 
 /// Turns the broker's answer into tokens, kept with the visitor.
-pub(super) async fn finish(
-    options: &SampleAppOptions,
-    broker: &Broker,
-    visitor: &mut Visitor,
-    callback: Callback,
-) -> Result<(), ConnectError> {
+pub(super) async fn finish(accounts: &Accounts, visitor: &mut Visitor, callback: Callback) -> Result<(), ConnectError> {
+    let Accounts { options, broker } = accounts;
     // Taken, so that an answer counts once; compared, so that it is the answer to this browser's question.
     let pending = visitor.pending.take().ok_or(ConnectError::NotAsked)?;
     if pending.state != callback.state {

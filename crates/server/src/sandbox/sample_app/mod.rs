@@ -4,6 +4,7 @@
 //! against the broker's published metadata, and a provider's own API behind another base URL. It
 //! knows nothing of the broker's insides; `broker.rs` is its only way to it. Begin with `app.rs`.
 
+mod account;
 mod ai;
 mod app;
 mod broker;

@@ -4,9 +4,13 @@
 const element = (id) => document.getElementById(id);
 const form = element("summarise");
 
-const showRefusal = (text, url) => {
-  element("refusal-text").textContent = text;
+const showRefusal = ({ refused, raise_url: url, disconnected }) => {
+  element("refusal-text").textContent = refused;
   if (url && /^https?:/.test(url)) element("raise").href = url;
+  if (disconnected) {
+    element("again").hidden = false;
+    element("borrowed").hidden = true;
+  }
   element("refusal").hidden = false;
 };
 
@@ -36,17 +40,13 @@ async function* eventsOf(response) {
   }
 }
 
-const summarise = async (submitter, signal) => {
-  const response = await fetch("/summarise", {
-    method: "POST",
-    headers: { accept: "text/event-stream" },
-    body: new URLSearchParams(new FormData(form, submitter)),
-    signal,
-  });
+const summarise = async (body, signal) => {
+  const headers = { accept: "text/event-stream" };
+  const response = await fetch("/summarise", { method: "POST", headers, body, signal });
   if (!response.ok) throw new Error(`Jotter answered ${response.status}`);
   for await (const event of eventsOf(response)) {
     if (event.text) element("answer").append(event.text);
-    if (event.refused) showRefusal(event.refused, event.raise_url);
+    if (event.refused) showRefusal(event);
   }
 };
 
@@ -55,6 +55,8 @@ form?.addEventListener("submit", async (submission) => {
   const buttons = [...form.querySelectorAll("button[name=pace]")];
   const cancel = element("cancel");
   const stop = new AbortController();
+  // Read before the buttons are disabled: a disabled one does not say which it is.
+  const body = new URLSearchParams(new FormData(form, submission.submitter));
   element("answer").replaceChildren();
   element("refusal").hidden = true;
   element("answer-box").hidden = false;
@@ -63,9 +65,9 @@ form?.addEventListener("submit", async (submission) => {
   cancel.onclick = () => stop.abort();
   const watch = setInterval(() => showLeft().catch(() => {}), 1500);
   try {
-    await summarise(submission.submitter, stop.signal);
+    await summarise(body, stop.signal);
   } catch (error) {
-    if (!stop.signal.aborted) showRefusal(`The answer broke off: ${error.message}.`);
+    if (!stop.signal.aborted) showRefusal({ refused: `The answer broke off: ${error.message}.` });
   }
   clearInterval(watch);
   for (const button of buttons) button.disabled = false;
