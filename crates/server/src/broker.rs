@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     config::Config,
     data::{Data, DataError},
-    gateway::{Gateway, GatewayStartError},
+    gateway::{self, Gateway, GatewayStartError},
     jobs,
     password::{PasswordError, Passwords},
     random::Random,
@@ -150,7 +150,11 @@ impl Broker {
                 app.shutdown.cancel();
             }
         };
-        tokio::join!(stopping, serve::serve(listener, router, listening, stop));
+        tokio::join!(
+            stopping,
+            serve::serve(listener, router, listening, stop),
+            gateway::watch(&app)
+        );
         app.tasks.close();
         app.tasks.wait().await;
         app.store.close().await;

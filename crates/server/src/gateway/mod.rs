@@ -1,24 +1,79 @@
-//! stub
+//! The gateway: forwards calls to AI providers within what users granted, and charges what they cost.
+//!
+//! Begin with `proxy.rs`: the seven steps of a call, each made from the step before. [`Gateway`] is
+//! what the gateway keeps in memory; all of it can be lost. What may be called is decided in the
+//! `domain` crate, what a request and an answer mean is the `providers` crate's, and money is held
+//! and charged in `store`. How tokens are given, and how users decide, is not known here.
 
-use axum::Router;
+use aipassport_domain::ids::GrantId;
+use aipassport_providers::adapter;
+use axum::{
+    Router,
+    extract::{Request, State},
+    routing::{any, get},
+};
 
-use crate::app::App;
+use self::{grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
+use crate::{app::App, config::Config};
 
-pub fn routes() -> Router<App> {
-    Router::new()
+mod authenticate;
+mod error;
+mod grants;
+mod headers;
+mod live;
+mod models;
+mod open_reservation;
+mod plain;
+mod proxy;
+mod read;
+mod redact;
+mod refusals;
+mod stream;
+mod tokens;
+mod upstream;
+mod watch;
+
+pub use self::watch::watch;
+
+/// What the gateway keeps in memory.
+pub struct Gateway {
+    tokens: Tokens,
+    grants: Grants,
+    live: LiveCalls,
+    refusals: Refusals,
+    upstream: Upstream,
 }
 
-/// stub
-pub struct Gateway;
-
-/// stub
 #[derive(Debug, thiserror::Error)]
-#[error("stub")]
-pub struct GatewayStartError;
+#[error("TLS towards providers cannot be set up")]
+pub struct GatewayStartError(#[from] rustls::Error);
 
 impl Gateway {
-    /// stub
-    pub fn new(_config: &crate::config::Config) -> Result<Self, GatewayStartError> {
-        Ok(Self)
+    pub fn new(_config: &Config) -> Result<Self, GatewayStartError> {
+        Ok(Self {
+            tokens: Tokens::default(),
+            grants: Grants::default(),
+            live: LiveCalls::default(),
+            refusals: Refusals::default(),
+            upstream: Upstream::new()?,
+        })
     }
+
+    /// A grant was changed, paused or revoked by this process: its open streams are looked at now,
+    /// not at the next interval.
+    pub fn grant_changed(&self, id: &GrantId) {
+        self.grants.forget(id);
+        self.live.changed.notify_one();
+    }
+}
+
+/// The providers' paths, and what a caller may ask about its own grant.
+pub fn routes() -> Router<App> {
+    let own = Router::new()
+        .route("/providers", get(models::providers))
+        .route("/models", get(models::models));
+    adapter::all().into_iter().fold(own, |routes, adapter| {
+        let call = async move |State(app): State<App>, request: Request| proxy::answer(&app, adapter, request).await;
+        routes.route(&format!("/{}/{{*path}}", adapter.id()), any(call))
+    })
 }

@@ -368,8 +368,8 @@ fn threat_9_a_token_for_one_provider_is_not_for_another() {
         ..claims()
     };
 
-    assert!(is_for(&for_one, ISSUER, &openai) && !is_for(&for_one, ISSUER, &anthropic));
-    assert!(is_for(&for_all, ISSUER, &openai) && is_for(&for_all, ISSUER, &anthropic));
+    assert!(is_for(&for_one.aud, ISSUER, &openai) && !is_for(&for_one.aud, ISSUER, &anthropic));
+    assert!(is_for(&for_all.aud, ISSUER, &openai) && is_for(&for_all.aud, ISSUER, &anthropic));
 }
 
 #[test]
@@ -446,7 +446,7 @@ fn threat_11_a_token_has_one_reading() {
         (r#""pairwise""#, r#""\ud800""#),
         (r#""pairwise""#, "\"\u{1}\""),
         (r#""pairwise""#, r#""pairwise",/*comment*/"x":1"#),
-        (r#""pairwise""#, r#"'pairwise'"#),
+        (r#""pairwise""#, r"'pairwise'"),
         (r#"{"iss""#, "\u{feff}{\"iss\""),
     ] {
         assert_eq!(

@@ -94,10 +94,11 @@ pub fn audience(issuer: &str, provider: Option<&ProviderId>) -> String {
     }
 }
 
-/// Whether a verified token may be shown on `provider`'s path: a token for `/openai` is worth
-/// nothing at `/anthropic`.
-pub fn is_for(claims: &AccessTokenClaims, issuer: &str, provider: &ProviderId) -> bool {
-    claims.aud == issuer || claims.aud == audience(issuer, Some(provider))
+/// Whether a verified token with the audience `aud` may be shown on `provider`'s path: a token for
+/// `/openai` is worth nothing at `/anthropic`.
+pub fn is_for(aud: &str, issuer: &str, provider: &ProviderId) -> bool {
+    let path = aud.strip_prefix(issuer);
+    path.is_some_and(|path| path.is_empty() || path.strip_prefix('/') == Some(provider.as_str()))
 }
 
 fn is_ours(audience: &str, issuer: &str) -> bool {

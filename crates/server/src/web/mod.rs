@@ -7,7 +7,25 @@
 //! [`crate::vault::Vault::authorization_code`], and only it is left to be sent. Pages hold no
 //! secrets, and no script of theirs is needed to use them.
 
-use axum::Router;
+mod activity;
+mod app_words;
+mod apps;
+mod assets;
+mod charts;
+mod consent;
+mod error;
+mod keys;
+mod page;
+mod parts;
+mod register;
+mod return_to;
+#[cfg(test)]
+mod samples;
+mod settings;
+mod sign_in;
+mod words;
+
+use axum::{Router, routing::get};
 
 use crate::app::App;
 
@@ -15,5 +33,5 @@ use crate::app::App;
 pub const ANSWER_PATH: &str = "/oauth/authorize/answer/";
 
 pub fn routes() -> Router<App> {
-    Router::new()
+    Router::new().route(assets::ROUTE, get(assets::serve))
 }

@@ -1,0 +1,224 @@
+//! Why a request is refused, and how that is said: in the provider's own error shape on its paths,
+//! so that SDKs raise their own classes, and in plain JSON elsewhere.
+
+use aipassport_domain::{
+    audit::CallOutcome,
+    ids::GrantId,
+    ledger::{LimitReached, LimitRule},
+    policy::Denial,
+    time::Timestamp,
+};
+use aipassport_providers::{
+    adapter::ProviderAdapter,
+    refusal::{Reason, Refusal},
+    request::ReadError,
+};
+use aipassport_store::StoreError;
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+
+use super::{headers, live::Ending, read::BodyError, upstream::UpstreamError};
+use crate::{app::App, vault::VaultError};
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum GatewayError {
+    #[error("a request needs an access token")]
+    NoToken,
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    #[error("{0}")]
+    Malformed(&'static str),
+    #[error("there is nothing here")]
+    NotFound,
+    #[error("there is no model {0}, or the grant does not cover it")]
+    NoSuchModel(String),
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error(transparent)]
+    Unreadable(#[from] ReadError),
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    #[error("the user has not added a key for this provider")]
+    NoCredential,
+    #[error("upstream: {0}")]
+    Upstream(#[from] UpstreamError),
+    /// The call was under way.
+    #[error("ended early: {0:?}")]
+    Ended(Ending),
+    /// The grant has changed since it was looked at; nothing was sent.
+    #[error("decided on an older version of the grant")]
+    Stale,
+    #[error("unavailable")]
+    Unavailable,
+    #[error("internal error")]
+    Internal,
+}
+
+/// Who and what an error answers.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// `None` outside the providers' paths.
+    pub(super) adapter: Option<&'static dyn ProviderAdapter>,
+    pub(super) request_id: &'a str,
+    pub(super) grant_id: Option<&'a GrantId>,
+    pub(super) now: Timestamp,
+}
+
+impl GatewayError {
+    /// How a call ended that this befell after its reservation.
+    pub(super) fn outcome(&self) -> CallOutcome {
+        match self {
+            Self::Ended(ending) => ending.outcome(),
+            Self::Upstream(UpstreamError::TimedOut) => CallOutcome::TimedOut,
+            _ => CallOutcome::UpstreamFailed,
+        }
+    }
+
+    /// The word for which rule refused the call; `None` where none did.
+    pub(super) fn rule(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Malformed(_) | Self::Unreadable(_) | Self::Body(_) => "malformed",
+            Self::NotFound => "path",
+            Self::NoSuchModel(_) => "model",
+            Self::Denied(denial) => denial.rule(),
+            Self::NoCredential => "credential",
+            Self::NoToken | Self::Unauthenticated(_) => "unauthenticated",
+            Self::Upstream(_) | Self::Ended(_) | Self::Stale | Self::Unavailable | Self::Internal => return None,
+        })
+    }
+
+    pub(super) fn respond(&self, app: &App, asked: Asked<'_>) -> Response {
+        self.log(asked.request_id);
+        let raise_url = asked
+            .grant_id
+            .map(|grant_id| format!("{}/apps/{grant_id}", app.config.public_url));
+        let text = self.to_string();
+        let refusal = Refusal {
+            reason: self.reason(&text),
+            request_id: asked.request_id,
+            raise_url: raise_url.as_deref(),
+        };
+        let (status, body) = match asked.adapter {
+            Some(adapter) => adapter.refusal(&refusal),
+            None => (refusal.reason.status(), self.plain_json()),
+        };
+
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        let head = response.headers_mut();
+        head.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if status == StatusCode::UNAUTHORIZED {
+            head.insert(header::WWW_AUTHENTICATE, self.challenge(app, asked.adapter));
+        }
+        if let Some(seconds) = self.retry_after(status, asked.now) {
+            head.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        headers::finish(head, asked.request_id, asked.adapter.map(|adapter| adapter as &dyn ProviderAdapter));
+        response
+    }
+
+    /// The last event of a stream that this ends.
+    pub(super) fn last_event(&self, app: &App, asked: Asked<'_>) -> Bytes {
+        self.log(asked.request_id);
+        let Some(adapter) = asked.adapter else {
+            return Bytes::new();
+        };
+        let raise_url = asked
+            .grant_id
+            .map(|grant_id| format!("{}/apps/{grant_id}", app.config.public_url));
+        adapter.stream_refusal(&Refusal {
+            reason: self.reason(&self.to_string()),
+            request_id: asked.request_id,
+            raise_url: raise_url.as_deref(),
+        })
+    }
+
+    fn reason<'a>(&'a self, text: &'a str) -> Reason<'a> {
+        match self {
+            Self::NoToken | Self::Unauthenticated(_) => Reason::Unauthenticated(text),
+            Self::Malformed(text) => Reason::Malformed(text),
+            Self::NotFound => Reason::NotFound,
+            Self::NoSuchModel(model) => Reason::NoSuchModel(model),
+            Self::Body(BodyError::TooLarge) => Reason::TooLarge,
+            Self::Body(BodyError::UnsupportedMediaType) => Reason::UnsupportedMediaType,
+            Self::Body(BodyError::TimedOut) => Reason::BodyTimedOut,
+            Self::Body(BodyError::Broken) => Reason::Malformed(text),
+            Self::Unreadable(error) => Reason::Unreadable(error),
+            Self::Denied(denial) => Reason::Denied(denial),
+            Self::NoCredential => Reason::NoCredential,
+            Self::Ended(Ending::Denied(denial)) => Reason::Denied(denial),
+            Self::Upstream(UpstreamError::TimedOut) | Self::Ended(Ending::TimedOut) => Reason::UpstreamTimedOut,
+            Self::Upstream(UpstreamError::RefusedCredential) => Reason::UpstreamRefusedCredential,
+            Self::Upstream(_) => Reason::UpstreamFailed,
+            Self::Stale | Self::Unavailable | Self::Ended(Ending::Unavailable) => Reason::Unavailable,
+            Self::Internal => Reason::Internal,
+        }
+    }
+
+    /// Causes are for us; who asked gets none.
+    fn log(&self, request_id: &str) {
+        match self {
+            Self::Upstream(error) => {
+                let cause = std::error::Error::source(error).map(ToString::to_string);
+                tracing::warn!(call.id = request_id, %error, cause, "upstream failed");
+            }
+            Self::Unavailable | Self::Internal => tracing::error!(call.id = request_id, error = %self, "refused"),
+            _ => {}
+        }
+    }
+
+    /// RFC 6750, section 3, and RFC 9728, section 5.1. `Bearer` comes first: some clients read no
+    /// other challenge.
+    fn challenge(&self, app: &App, adapter: Option<&'static dyn ProviderAdapter>) -> HeaderValue {
+        let error = match self {
+            // A request without a credential is told of no error (RFC 6750, section 3.1).
+            Self::NoToken => "",
+            _ => r#"error="invalid_token", "#,
+        };
+        let (url, path) = (&app.config.public_url, adapter.map_or("", |adapter| adapter.id()));
+        let slash = if path.is_empty() { "" } else { "/" };
+        let challenge = format!(
+            r#"Bearer realm="aipassport", {error}resource_metadata="{url}/.well-known/oauth-protected-resource{slash}{path}""#
+        );
+        HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Bearer"))
+    }
+
+    /// Whole seconds, rounded up, so that who waits them is not refused again for the same reason.
+    fn retry_after(&self, status: StatusCode, now: Timestamp) -> Option<u64> {
+        match self {
+            Self::Denied(Denial::Limit(limit)) if status == StatusCode::TOO_MANY_REQUESTS => Some(wait(limit, now)),
+            Self::Stale | Self::Unavailable => Some(1),
+            _ => None,
+        }
+    }
+
+    fn plain_json(&self) -> Bytes {
+        let error = serde_json::json!({"error": self.to_string(), "code": self.rule().unwrap_or("unavailable")});
+        Bytes::from(error.to_string())
+    }
+}
+
+fn wait(limit: &LimitReached, now: Timestamp) -> u64 {
+    match limit.retry_at {
+        Some(retry_at) if limit.rule == LimitRule::Rate => {
+            let millis = retry_at.millis().saturating_sub(now.millis());
+            u64::try_from(millis).unwrap_or_default().div_ceil(1000).max(1)
+        }
+        _ => 1,
+    }
+}
+
+impl From<StoreError> for GatewayError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+        Self::Unavailable
+    }
+}
+
+impl From<VaultError> for GatewayError {
+    fn from(error: VaultError) -> Self {
+        tracing::error!(%error, "a provider credential does not open");
+        Self::Internal
+    }
+}

@@ -1,0 +1,161 @@
+//! What the hot path remembers of grants, until their version moves.
+//!
+//! A snapshot may be old: the ledger refuses what was decided on an older version than the grant
+//! has, the gateway forgets the snapshot and starts again. So nothing here has to expire, and a
+//! revocation by another process holds on the next call.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use aipassport_domain::{
+    audit::{Actor, AuditEvent, Happened},
+    grant::Grant,
+    ids::GrantId,
+    time::Timestamp,
+};
+use aipassport_providers::adapter;
+use aipassport_store::{LiveGrant, ProviderCredential, StoreError};
+
+use super::upstream::target::{Target, TargetError};
+use crate::{app::App, config::Upstreams};
+
+const MOST_SNAPSHOTS: usize = 10_000;
+/// A refusal that rests on an older snapshot is decided again on a new one: the user may have
+/// allowed more since, through another process.
+const FRESH_FOR: Duration = Duration::from_millis(250);
+/// How often a credential's use is written down.
+const USE_NOTED_SECONDS: i64 = 60;
+
+#[derive(Default)]
+pub(super) struct Grants {
+    snapshots: RwLock<HashMap<GrantId, Arc<Snapshot>>>,
+}
+
+/// A grant as it was at its version, and where its calls go.
+pub(super) struct Snapshot {
+    live: LiveGrant,
+    destinations: Vec<Destination>,
+    loaded_at: Instant,
+}
+
+/// Where calls to one provider go, and with which credential.
+pub(super) struct Destination {
+    pub(super) credential: ProviderCredential,
+    pub(super) target: Result<Target, TargetError>,
+    use_noted_at: AtomicI64,
+}
+
+impl Grants {
+    /// The grant, from memory or the store; `None` if there is none.
+    pub(super) async fn get(&self, app: &App, id: &GrantId) -> Result<Option<Arc<Snapshot>>, StoreError> {
+        let remembered = self
+            .snapshots
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned();
+        match remembered {
+            Some(snapshot) => Ok(Some(snapshot)),
+            None => self.load(app, id).await,
+        }
+    }
+
+    /// The grant as the store has it now.
+    pub(super) async fn load(&self, app: &App, id: &GrantId) -> Result<Option<Arc<Snapshot>>, StoreError> {
+        let Some(live) = app.store.live_grant(&app.tenant_id, id).await? else {
+            return Ok(None);
+        };
+        let snapshot = Arc::new(Snapshot::of(live, &app.config.upstreams));
+        let mut snapshots = self.snapshots.write().unwrap_or_else(PoisonError::into_inner);
+        if snapshots.len() >= MOST_SNAPSHOTS {
+            snapshots.clear();
+        }
+        snapshots.insert(id.clone(), Arc::clone(&snapshot));
+        Ok(Some(snapshot))
+    }
+
+    pub(super) fn forget(&self, id: &GrantId) {
+        self.snapshots
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
+    }
+}
+
+impl Snapshot {
+    fn of(live: LiveGrant, upstreams: &Upstreams) -> Self {
+        let destinations = live.credentials.iter().filter_map(|credential| {
+            let public_url = adapter::by_id(credential.provider.as_str())?.default_base_url();
+            let replaced = upstreams
+                .base_urls
+                .iter()
+                .find(|(provider, _)| provider == credential.provider.as_str())
+                .map(|(_, url)| url.as_str());
+            let base_url = credential.base_url.as_deref().or(replaced).unwrap_or(public_url);
+            Some(Destination {
+                credential: credential.clone(),
+                target: Target::read(base_url, public_url, &upstreams.allow),
+                use_noted_at: AtomicI64::new(credential.last_used_at.map_or(0, Timestamp::millis)),
+            })
+        });
+        Self {
+            destinations: destinations.collect(),
+            live,
+            loaded_at: Instant::now(),
+        }
+    }
+
+    pub(super) fn grant(&self) -> &Grant {
+        &self.live.grant
+    }
+
+    /// Whether something other than the grant's own state ended it: its client, its user, or the
+    /// very token that was shown.
+    pub(super) fn is_cut_off(&self, jti: &str) -> bool {
+        self.live.client_disabled_at.is_some()
+            || self.live.user_suspended_at.is_some()
+            || self.live.revoked_jtis.iter().any(|revoked| revoked == jti)
+    }
+
+    pub(super) fn destination(&self, provider: &str) -> Option<&Destination> {
+        self.destinations
+            .iter()
+            .find(|destination| destination.credential.provider.as_str() == provider)
+    }
+
+    pub(super) fn is_fresh(&self) -> bool {
+        self.loaded_at.elapsed() < FRESH_FOR
+    }
+
+    /// An event about this grant, by the broker, now.
+    pub(super) fn event(&self, app: &App, what: Happened) -> AuditEvent {
+        let grant = self.grant();
+        AuditEvent {
+            tenant_id: grant.tenant_id.clone(),
+            at: app.clock.now(),
+            actor: Actor::Broker,
+            user_id: Some(grant.user_id.clone()),
+            grant_id: Some(grant.id.clone()),
+            what,
+        }
+    }
+}
+
+impl Destination {
+    /// Whether the last note of its use is old; if so, one caller alone is told.
+    pub(super) fn is_use_worth_noting(&self, now: Timestamp) -> bool {
+        let noted_at = self.use_noted_at.load(Ordering::Relaxed);
+        let is_old = noted_at.saturating_add(USE_NOTED_SECONDS * 1000) <= now.millis();
+        is_old
+            && self
+                .use_noted_at
+                .compare_exchange(noted_at, now.millis(), Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+}

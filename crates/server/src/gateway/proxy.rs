@@ -1,0 +1,164 @@
+//! The hot path: one call from the client to its provider and back.
+
+use std::panic::AssertUnwindSafe;
+
+use aipassport_domain::{
+    ids::{CallId, ProviderId},
+    policy,
+    time::Timestamp,
+};
+use aipassport_providers::adapter::{ProviderAdapter, Route, RouteKind};
+use axum::{body::Body, extract::Request, response::Response};
+use futures_util::FutureExt;
+use http::{header, request};
+
+use super::{
+    authenticate::{Caller, authenticate},
+    error::{Asked, GatewayError},
+    headers,
+    live::LiveCalls,
+    models,
+    open_reservation::OpenReservation,
+    plain,
+    read::{RequestBody, read},
+    stream::meter,
+    upstream::{Outgoing, forward},
+};
+use crate::app::App;
+
+/// How often a call is decided when the grant keeps changing under it.
+const MOST_DECISIONS: u32 = 5;
+
+/// One request on a provider's path.
+struct Arrival {
+    adapter: &'static dyn ProviderAdapter,
+    provider: ProviderId,
+    head: request::Parts,
+    body: RequestBody,
+    id: CallId,
+    at: Timestamp,
+    /// Once it is known who calls.
+    caller: Option<Caller>,
+    /// Once it is known which model is asked for.
+    model: Option<String>,
+}
+
+/// Answers a request on `adapter`'s path, whatever becomes of it.
+pub(super) async fn answer(app: &App, adapter: &'static dyn ProviderAdapter, request: Request) -> Response {
+    let at = app.clock.now();
+    let (head, body) = request.into_parts();
+    let mut arrival = Arrival {
+        adapter,
+        provider: ProviderId::new(adapter.id()),
+        head,
+        body: RequestBody::Unread(body),
+        id: CallId::new(app.random.id(at)),
+        at,
+        caller: None,
+        model: None,
+    };
+    // A panic is our fault, and this client's alone: its reservation settles as it unwinds.
+    let answered = AssertUnwindSafe(answer_current(app, &mut arrival)).catch_unwind().await;
+    answered.unwrap_or(Err(GatewayError::Internal)).unwrap_or_else(|error| {
+        if let Some(caller) = &arrival.caller {
+            let refusals = &app.gateway.refusals;
+            refusals.note(&caller.token.grant_id, arrival.model.as_deref(), &error, at);
+        }
+        error.respond(app, arrival.asked())
+    })
+}
+
+/// Decides a call anew as long as it was decided on a grant that has changed since.
+async fn answer_current(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayError> {
+    for _ in 0..MOST_DECISIONS {
+        match proxy(app, arrival).await {
+            Err(error) if arrival.was_decided_on_old(&error) => arrival.forget_decision(app).await?,
+            answered => return answered,
+        }
+    }
+    Err(GatewayError::Stale)
+}
+
+/// Forwards one call to its provider, within what the user granted.
+async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayError> {
+    let adapter = arrival.adapter;
+    let caller = authenticate(app, &arrival.head, Some(&arrival.provider), arrival.at).await?;
+    arrival.caller = Some(caller.clone());
+    let route = arrival.route()?;
+    if let RouteKind::ListModels | RouteKind::GetModel(_) = &route.kind {
+        let models = models::on_provider_path(app, adapter, caller, &route.kind).await?;
+        let mut response = plain::json(Body::from(models));
+        headers::finish(response.headers_mut(), arrival.id.as_str(), Some(adapter));
+        return Ok(response);
+    }
+
+    if caller.grant.destination(adapter.id()).is_none() {
+        return Err(GatewayError::NoCredential);
+    }
+
+    let request = read(app, adapter, &route, &arrival.head.headers, &mut arrival.body).await?;
+    arrival.model = Some(request.call.model.clone());
+    let permit = policy::authorize(caller.grant.grant(), &request.call, arrival.id.clone(), arrival.at)?;
+    let mut open = OpenReservation::reserve(app, permit, &request.metering, arrival.at).await?;
+
+    let call = LiveCalls::enter(app, &caller, request.call, &open);
+    let outgoing = Outgoing {
+        method: arrival.head.method.clone(),
+        path: route.upstream_path,
+        headers: adapter.request_headers(&arrival.head.headers),
+        body: request.body.with_output_cap(open.output_cap()),
+    };
+    let forwarded = call.unless_ended(forward(app, &caller, adapter, outgoing, &mut open)).await;
+    let answer = forwarded.inspect_err(|error| open.end(error.outcome()))?;
+    Ok(meter(app, adapter, answer, open, call))
+}
+
+impl Arrival {
+    /// The one thing that is asked for. The path is taken as it came: what a parser would put right
+    /// is not found.
+    fn route(&self) -> Result<Route, GatewayError> {
+        let uri = &self.head.uri;
+        if self.head.headers.contains_key(header::UPGRADE) {
+            return Err(policy::Denial::FeatureNotGranted("upgraded connections").into());
+        }
+        let path = uri.path().strip_prefix('/');
+        let path = path.and_then(|path| path.strip_prefix(self.adapter.id()));
+        path.filter(|_| uri.authority().is_none())
+            .and_then(|path| self.adapter.route(&self.head.method, path, uri.query()))
+            .ok_or(GatewayError::NotFound)
+    }
+
+    /// Whether a newer state of the grant could admit what `error` refuses.
+    fn was_decided_on_old(&self, error: &GatewayError) -> bool {
+        let is_fresh = self.caller.as_ref().is_none_or(|caller| caller.grant.is_fresh());
+        match error {
+            GatewayError::Stale => true,
+            GatewayError::Denied(policy::Denial::Limit(_)) => false,
+            GatewayError::Denied(_) | GatewayError::NoCredential => !is_fresh,
+            _ => false,
+        }
+    }
+
+    /// Forgets all that the decision rested on: the token, the grant and the signing keys.
+    async fn forget_decision(&mut self, app: &App) -> Result<(), GatewayError> {
+        let Some(caller) = self.caller.take() else {
+            return Ok(());
+        };
+        app.gateway.tokens.forget(&caller.digest);
+        app.gateway.grants.forget(&caller.token.grant_id);
+        let reloaded = app.signing.reload(&app.store, &app.vault, &app.tenant_id);
+        reloaded.await.map_err(|error| {
+            tracing::error!(%error, "cannot read the signing keys");
+            GatewayError::Unavailable
+        })
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            adapter: Some(self.adapter),
+            request_id: self.id.as_str(),
+            grant_id: self.caller.as_ref().map(|caller| &caller.token.grant_id),
+            now: self.at,
+        }
+    }
+}

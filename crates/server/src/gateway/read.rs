@@ -1,0 +1,118 @@
+//! Step 2: from the bytes of a request to the call that policy decides on.
+
+use aipassport_providers::{
+    adapter::{ProviderAdapter, Route},
+    request::ReadRequest,
+};
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, header};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use tokio::time::timeout;
+
+use super::error::GatewayError;
+use crate::{app::App, config::Requests};
+
+/// The body of a request, read at most once however often the call is decided.
+pub(super) enum RequestBody {
+    Unread(Body),
+    Read(Bytes),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BodyError {
+    #[error("the body is too large")]
+    TooLarge,
+    #[error("the body must be application/json, in UTF-8 and not compressed")]
+    UnsupportedMediaType,
+    #[error("the body did not arrive in time")]
+    TimedOut,
+    #[error("the body broke off")]
+    Broken,
+}
+
+pub(super) async fn read(
+    app: &App,
+    adapter: &dyn ProviderAdapter,
+    route: &Route,
+    headers: &HeaderMap,
+    body: &mut RequestBody,
+) -> Result<ReadRequest, GatewayError> {
+    let body = body.read(headers, &app.config.requests).await?;
+    Ok(adapter.read(route, headers, body, &app.prices)?)
+}
+
+impl RequestBody {
+    async fn read(&mut self, headers: &HeaderMap, limits: &Requests) -> Result<Bytes, BodyError> {
+        if let Self::Unread(body) = self {
+            check_headers(headers, limits.body_limit)?;
+            let bytes = timeout(limits.body_timeout, collect(body, limits.body_limit));
+            *self = Self::Read(bytes.await.map_err(|_| BodyError::TimedOut)??);
+        }
+        match self {
+            Self::Read(bytes) => Ok(bytes.clone()),
+            Self::Unread(_) => Err(BodyError::Broken),
+        }
+    }
+}
+
+/// Refuses before a byte of the body is read, so that a client that waits for `100 Continue` need
+/// not send it.
+fn check_headers(headers: &HeaderMap, limit: usize) -> Result<(), BodyError> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    if length.is_some_and(|length| length.parse::<usize>().map_or(true, |length| length > limit)) {
+        return Err(BodyError::TooLarge);
+    }
+    // A compressed body could be a bomb, and two readers could disagree on what it says.
+    let is_plain = headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .all(|coding| coding == "identity");
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    match (kinds.next(), kinds.next()) {
+        (Some(kind), None) if is_plain && is_media_type(kind, "application/json") && is_utf8(kind) => Ok(()),
+        _ => Err(BodyError::UnsupportedMediaType),
+    }
+}
+
+/// Whether a `Content-Type` is `media_type`, whatever its parameters.
+pub(super) fn is_media_type(kind: &HeaderValue, media_type: &str) -> bool {
+    kind.to_str()
+        .ok()
+        .and_then(|kind| kind.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(media_type))
+}
+
+fn is_utf8(kind: &HeaderValue) -> bool {
+    let parameters = kind.to_str().unwrap_or_default().split(';').skip(1);
+    parameters
+        .filter_map(|parameter| parameter.split_once('='))
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
+        .all(|(_, charset)| charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"))
+}
+
+/// The whole body; copied only where it comes in more than one frame.
+async fn collect(body: &mut Body, limit: usize) -> Result<Bytes, BodyError> {
+    let expected = usize::try_from(body.size_hint().lower()).unwrap_or_default();
+    let mut first: Option<Bytes> = None;
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else {
+            continue;
+        };
+        if whole.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > limit {
+            return Err(BodyError::TooLarge);
+        }
+        if first.is_none() && whole.is_empty() {
+            first = Some(data);
+            continue;
+        }
+        if let Some(first) = first.take() {
+            whole.reserve(expected.min(limit).max(first.len() + data.len()));
+            whole.extend_from_slice(&first);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(first.unwrap_or_else(|| whole.freeze()))
+}

@@ -1,0 +1,224 @@
+//! Keeps a provider credential out of the answer to the call it paid for.
+//!
+//! Security invariant: an upstream that echoes its request (an error text, a debug header, a hostile
+//! base URL) would otherwise hand the user's key to the app. The key is looked for as it is, in
+//! base64 at any offset, and percent-encoded; across pieces too, so the end of a piece is held back
+//! while it could be the beginning of the key, and never otherwise.
+
+use aipassport_domain::secret::Secret;
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue};
+use memchr::{memchr_iter, memmem};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use zeroize::Zeroizing;
+
+const FILLER: u8 = b'*';
+/// What is shorter is found in honest text, and no provider's key is.
+const SHORTEST: usize = 8;
+/// All but the characters that RFC 3986 leaves alone.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Watches one answer for one secret.
+pub(super) struct Redactor {
+    /// The spellings of the secret.
+    spellings: Vec<Zeroizing<Vec<u8>>>,
+    held: BytesMut,
+    has_found: bool,
+}
+
+impl Redactor {
+    pub(super) fn new(secret: &Secret) -> Self {
+        let mut spellings = Vec::with_capacity(5);
+        let mut add = |spelling: Vec<u8>| {
+            let spelling = Zeroizing::new(spelling);
+            if spelling.len() >= SHORTEST && !spellings.contains(&spelling) {
+                spellings.push(spelling);
+            }
+        };
+        let secret = secret.expose().as_bytes();
+        add(secret.to_vec());
+        add(percent_encode(secret, RESERVED).to_string().into_bytes());
+        for bytes_before in 0..3 {
+            let core = base64_core(secret, bytes_before);
+            let for_urls = core.iter().map(|byte| match byte {
+                b'+' => b'-',
+                b'/' => b'_',
+                other => *other,
+            });
+            add(for_urls.collect());
+            add(core);
+        }
+        Self {
+            spellings,
+            held: BytesMut::new(),
+            has_found: false,
+        }
+    }
+
+    /// Whether the secret has been seen.
+    pub(super) fn has_found(&self) -> bool {
+        self.has_found
+    }
+
+    /// Takes the next piece and returns what can go on, of the same length but for what is held back.
+    pub(super) fn redact(&mut self, piece: Bytes) -> Bytes {
+        if self.held.is_empty() && !self.is_in(&piece) && self.length_of_beginning_in(&piece) == 0 {
+            return piece;
+        }
+        let mut bytes = std::mem::take(&mut self.held);
+        bytes.extend_from_slice(&piece);
+        self.overwrite(&mut bytes);
+        let safe = bytes.len() - self.length_of_beginning_in(&bytes);
+        self.held = bytes.split_off(safe);
+        bytes.freeze()
+    }
+
+    /// What is held back, once nothing follows.
+    pub(super) fn rest(&mut self) -> Bytes {
+        std::mem::take(&mut self.held).freeze()
+    }
+
+    pub(super) fn redact_headers(&mut self, headers: &mut HeaderMap) {
+        for value in headers.values_mut() {
+            if !self.is_in(value.as_bytes()) {
+                continue;
+            }
+            let mut bytes = value.as_bytes().to_vec();
+            self.overwrite(&mut bytes);
+            *value = HeaderValue::from_bytes(&bytes).unwrap_or(HeaderValue::from_static("*"));
+        }
+    }
+
+    fn is_in(&self, bytes: &[u8]) -> bool {
+        self.spellings
+            .iter()
+            .any(|spelling| memmem::find(bytes, spelling).is_some())
+    }
+
+    fn overwrite(&mut self, bytes: &mut [u8]) {
+        for spelling in &self.spellings {
+            while let Some(start) = memmem::find(bytes, spelling) {
+                self.has_found = true;
+                bytes.iter_mut().skip(start).take(spelling.len()).for_each(|byte| *byte = FILLER);
+            }
+        }
+    }
+
+    /// How many of the last bytes could be the beginning of a spelling.
+    fn length_of_beginning_in(&self, bytes: &[u8]) -> usize {
+        let of_spelling = |spelling: &Zeroizing<Vec<u8>>| {
+            let tail = bytes.get(bytes.len().saturating_sub(spelling.len() - 1)..)?;
+            let start = memchr_iter(*spelling.first()?, tail)
+                .find(|start| tail.get(*start..).is_some_and(|end| spelling.starts_with(end)))?;
+            Some(tail.len() - start)
+        };
+        self.spellings.iter().filter_map(of_spelling).max().unwrap_or(0)
+    }
+}
+
+/// The characters that base64 of text with the secret in it has in any case, where so many bytes
+/// (modulo three) come before it.
+fn base64_core(secret: &[u8], bytes_before: usize) -> Vec<u8> {
+    let padded = Zeroizing::new([vec![0; bytes_before].as_slice(), secret].concat());
+    let encoded = Zeroizing::new(BASE64_STANDARD_NO_PAD.encode(padded.as_slice()));
+    // A character that holds bits of what comes before or after is not the secret's own.
+    let first = (bytes_before * 8).div_ceil(6);
+    let last = padded.len() * 8 / 6;
+    encoded.as_bytes().get(first..last).unwrap_or_default().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: &str = "sk-canary/+~0123456789abcdef";
+
+    fn redacted(pieces: &[&[u8]]) -> Vec<u8> {
+        let mut redactor = Redactor::new(&Secret::new(KEY));
+        let mut out = Vec::new();
+        for piece in pieces {
+            out.extend_from_slice(&redactor.redact(Bytes::copy_from_slice(piece)));
+        }
+        out.extend_from_slice(&redactor.rest());
+        out
+    }
+
+    #[test]
+    fn threat_131_a_key_is_overwritten_in_every_spelling_and_the_length_stays() {
+        let encoded = percent_encode(KEY.as_bytes(), RESERVED).to_string();
+        for spelling in [KEY, encoded.as_str()] {
+            let text = format!("bad key: {spelling}, sorry");
+
+            let out = redacted(&[text.as_bytes()]);
+
+            assert_eq!(out.len(), text.len());
+            assert!(out.starts_with(b"bad key: ***") && out.ends_with(b"***, sorry"));
+        }
+        for before in ["", "B", "Be", "Bearer "] {
+            for engine in [&BASE64_STANDARD, &BASE64_URL_SAFE] {
+                let text = engine.encode(format!("{before}{KEY} and more"));
+
+                let out = redacted(&[text.as_bytes()]);
+
+                let stars = out.iter().filter(|byte| **byte == FILLER).count();
+                assert!(stars + 2 > KEY.len() * 4 / 3, "{}", String::from_utf8_lossy(&out));
+            }
+        }
+    }
+
+    #[test]
+    fn threat_131_a_key_in_a_header_is_overwritten() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-debug", format!("Bearer {KEY}").parse().unwrap());
+        headers.insert("x-other", "plain".parse().unwrap());
+        let mut redactor = Redactor::new(&Secret::new(KEY));
+
+        redactor.redact_headers(&mut headers);
+
+        assert!(redactor.has_found());
+        assert_eq!(headers["x-debug"], format!("Bearer {}", "*".repeat(KEY.len())));
+        assert_eq!(headers["x-other"], "plain");
+    }
+
+    #[test]
+    fn nothing_is_held_back_that_cannot_be_the_key() {
+        let mut redactor = Redactor::new(&Secret::new(KEY));
+
+        let out = redactor.redact(Bytes::from_static(b"data: {\"text\":\"sk-cans\"}\n\n"));
+
+        assert_eq!(out, b"data: {\"text\":\"sk-cans\"}\n\n".as_slice());
+        assert_eq!(redactor.redact(Bytes::from_static(b"ask-")), b"a".as_slice());
+        assert_eq!(redactor.redact(Bytes::from_static(b"other")), b"sk-other".as_slice());
+    }
+
+    #[test]
+    fn a_key_too_short_to_be_one_is_left_alone() {
+        let mut redactor = Redactor::new(&Secret::new("none"));
+
+        assert_eq!(redactor.redact(Bytes::from_static(b"none")), b"none".as_slice());
+    }
+
+    proptest! {
+        #[test]
+        fn threat_131_a_key_split_anywhere_never_passes(
+            first in 0..=KEY.len(),
+            second in 0..=KEY.len(),
+            before in "[a-z-]{0,8}",
+            after in "[a-z-]{0,8}",
+        ) {
+            let (first, second) = (first.min(second), first.max(second));
+            let (start, middle, end) = (&KEY[..first], &KEY[first..second], &KEY[second..]);
+            let pieces = [format!("{before}{start}"), middle.to_owned(), format!("{end}{after}")];
+            let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+
+            let out = redacted(&pieces);
+
+            let expected = format!("{before}{}{after}", "*".repeat(KEY.len()));
+            prop_assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Steps 6 and 7 of a call: the answer passes to the client, its usage is read on the way, and at its
+//! end, whichever that is, the reservation is settled.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use aipassport_domain::audit::CallOutcome;
+use aipassport_providers::adapter::ProviderAdapter;
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http_body::Frame;
+
+use super::{
+    error::{Asked, GatewayError},
+    headers,
+    live::Registration,
+    open_reservation::OpenReservation,
+    read::is_media_type,
+    upstream::{Answer, AnswerBody, Pieces, UpstreamError},
+};
+use crate::app::App;
+
+/// Puts the answer into the client's hands.
+pub(super) fn meter(
+    app: &App,
+    adapter: &'static dyn ProviderAdapter,
+    answer: Answer,
+    mut open: OpenReservation,
+    call: Registration,
+) -> Response {
+    let mut head = adapter.response_headers(&answer.headers);
+    headers::finish(&mut head, call.live().id().as_str(), Some(adapter));
+    if let Some(rate) = &open.left().rate {
+        headers::insert_rate_limit(&mut head, rate, app.clock.now());
+    }
+
+    let body = match answer.body {
+        AnswerBody::Whole(bytes) => {
+            let mut passed_on = open.meter(bytes);
+            let rest = open.complete();
+            if !rest.is_empty() {
+                passed_on = [passed_on, rest].concat().into();
+            }
+            headers::insert_cost(&mut head, open.left(), open.held(), open.charge().cost);
+            Body::from(passed_on)
+        }
+        AnswerBody::Pieces(pieces) => {
+            let is_event_stream = answer
+                .headers
+                .get(http::header::CONTENT_TYPE)
+                .is_some_and(|kind| is_media_type(kind, "text/event-stream"));
+            call.carry(Streaming { pieces, open });
+            Body::new(StreamedBody {
+                call,
+                adapter: is_event_stream.then_some(adapter),
+                has_ended: false,
+            })
+        }
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = head;
+    response
+}
+
+/// An answer on its way. Dropped, it closes the connection upstream and settles.
+pub(super) struct Streaming {
+    pieces: Pieces,
+    open: OpenReservation,
+}
+
+impl Streaming {
+    pub(super) fn end(&mut self, outcome: CallOutcome) {
+        self.open.end(outcome);
+    }
+
+    /// The next bytes for the client; `None` at the end of a complete answer.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, UpstreamError>> {
+        loop {
+            match self.pieces.poll_next(context) {
+                Poll::Ready(Some(Ok(piece))) => {
+                    let passed_on = self.open.meter(piece);
+                    if !passed_on.is_empty() {
+                        return Poll::Ready(Ok(Some(passed_on)));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    self.open.end(CallOutcome::UpstreamFailed);
+                    return Poll::Ready(Err(error));
+                }
+                Poll::Ready(None) => {
+                    let rest = self.open.complete();
+                    return Poll::Ready(Ok((!rest.is_empty()).then_some(rest)));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+/// The body of a streamed response, polled by the client's connection.
+struct StreamedBody {
+    call: Registration,
+    /// Words the last event of a stream of events; other documents can only break off.
+    adapter: Option<&'static dyn ProviderAdapter>,
+    has_ended: bool,
+}
+
+impl http_body::Body for StreamedBody {
+    type Data = Bytes;
+    type Error = GatewayError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, GatewayError>>> {
+        if self.has_ended {
+            return Poll::Ready(None);
+        }
+        let polled = self.call.poll_stream(context, Streaming::poll_next);
+        let error = match polled {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(Ok(Some(piece)))) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
+            Poll::Ready(Ok(Ok(None))) => None,
+            Poll::Ready(Ok(Err(error))) => Some(GatewayError::Upstream(error)),
+            Poll::Ready(Err(ending)) => Some(GatewayError::from(ending)),
+        };
+        self.has_ended = true;
+        self.call.finish();
+        Poll::Ready(error.map(|error| self.last_frame(error)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.has_ended
+    }
+}
+
+impl StreamedBody {
+    /// Says why the stream ends here, if its format can.
+    fn last_frame(&self, error: GatewayError) -> Result<Frame<Bytes>, GatewayError> {
+        let live = self.call.live();
+        let app = self.call.app();
+        let asked = Asked {
+            adapter: self.adapter,
+            request_id: live.id().as_str(),
+            grant_id: Some(live.grant_id()),
+            now: app.clock.now(),
+        };
+        match self.adapter {
+            Some(_) => Ok(Frame::data(error.last_event(app, asked))),
+            None => Err(error),
+        }
+    }
+}
+
