@@ -14,6 +14,7 @@ use sqlx::{Any, AssertSqlSafe, Executor};
 
 use crate::{
     ProviderCredential, Store, StoreError, audit, clients,
+    ledger::accounts,
     sql::{Row, Statement, Transaction, corrupt, sql},
     users,
 };
@@ -180,6 +181,9 @@ impl Store {
         }
         audit::record(&mut tx, event).await?;
         let grant = find(&mut *tx, &event.tenant_id, id).await?;
+        if let Some(grant) = &grant {
+            accounts::change(&mut tx, grant, event.at).await?;
+        }
         tx.commit().await?;
         Ok(grant)
     }
@@ -270,7 +274,7 @@ pub(crate) async fn make(
     if new.approved.expires_at <= now || !clients::hold(tx, tenant_id, &new.client_id).await? {
         return Ok(None);
     }
-    let Some(_time_zone) = users::hold(tx, tenant_id, &new.user_id).await? else {
+    let Some(time_zone) = users::hold(tx, tenant_id, &new.user_id).await? else {
         return Ok(None);
     };
     sql(
@@ -286,7 +290,11 @@ pub(crate) async fn make(
     .bind(new.approved.expires_at)
     .execute(&mut **tx)
     .await?;
-    find(&mut **tx, tenant_id, &new.id).await
+    let grant = find(&mut **tx, tenant_id, &new.id).await?;
+    if let Some(grant) = &grant {
+        accounts::open(tx, grant, &time_zone).await?;
+    }
+    Ok(grant)
 }
 
 /// Revokes a grant and its refresh tokens. `false` if there is none or it was revoked before.
