@@ -12,10 +12,10 @@ use crate::{json::Reader, meter::Metered};
 static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"delta\":"));
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
 
-/// Where an event says that there is no usage yet.
+/// What follows the first `"usage"` of an event.
 pub(crate) enum Usage {
     Missing,
-    /// `"usage":null`, once.
+    /// A colon and null: where name and value stand.
     Null(Range<usize>),
     /// Anything else: worth reading the event.
     Worth,
@@ -28,9 +28,10 @@ pub(crate) fn usage(data: &[u8]) -> Usage {
     };
     let colon = start + USAGE.needle().len();
     let rest = data.get(colon..).unwrap_or_default();
-    match rest.strip_prefix(NULL) {
-        Some(rest) if USAGE.find(rest).is_none() => Usage::Null(start..colon + NULL.len()),
-        _ => Usage::Worth,
+    if rest.starts_with(NULL) {
+        Usage::Null(start..colon + NULL.len())
+    } else {
+        Usage::Worth
     }
 }
 
