@@ -170,7 +170,7 @@ class Broker:
         self.process = Process(command, self.folder / "log", env=self._environment(), cwd=self.data)
         while True:
             with contextlib.suppress(OSError, http.client.HTTPException):
-                if request(self.url, "GET", "/health/ready").status == 200:
+                if request(self.url, "GET", "/health").status == 200:
                     return time.monotonic() - started
             if not self.process.is_running():
                 raise AssertionError(f"the broker does not start: {self.process.tail()}")
