@@ -11,3 +11,4 @@ mod api;
 mod gateway;
 mod oauth;
 mod support;
+mod web;
