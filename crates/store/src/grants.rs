@@ -356,8 +356,10 @@ pub(crate) async fn raise_versions_of_user(
 ) -> Result<(), StoreError> {
     if engine_of(tx) == Engine::Postgres {
         // In the one order in which everybody takes several grants, so that nobody waits in a ring.
-        sql(r#"select id from grants where tenant_id = $1 and user_id = $2 and revoked_at is null
-             order by id collate "C" for no key update"#)
+        sql(
+            r#"select id from grants where tenant_id = $1 and user_id = $2 and revoked_at is null
+             order by id collate "C" for no key update"#,
+        )
         .bind(tenant_id)
         .bind(user_id)
         .all(&mut **tx)
@@ -378,8 +380,10 @@ pub(crate) async fn raise_versions_of_client(
     client_id: &ClientId,
 ) -> Result<(), StoreError> {
     if engine_of(tx) == Engine::Postgres {
-        sql(r#"select id from grants where tenant_id = $1 and client_id = $2 and revoked_at is null
-             order by id collate "C" for no key update"#)
+        sql(
+            r#"select id from grants where tenant_id = $1 and client_id = $2 and revoked_at is null
+             order by id collate "C" for no key update"#,
+        )
         .bind(tenant_id)
         .bind(client_id)
         .all(&mut **tx)

@@ -99,8 +99,15 @@ async fn a_client_disabled_while_its_code_is_redeemed_is_noticed() {
             };
             let code = new_code(&format!("code {round}"));
             let happened = grant_created();
-            world.store.open_authorization_request(&request, &happened).await.unwrap();
-            let approved = world.store.approve_request(&request.id, &decision(), &code, &happened).await;
+            world
+                .store
+                .open_authorization_request(&request, &happened)
+                .await
+                .unwrap();
+            let approved = world
+                .store
+                .approve_request(&request.id, &decision(), &code, &happened)
+                .await;
             assert!(approved.unwrap());
 
             let redeemed = in_parallel(2, |number| {
