@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use aipassport_domain::{
     ids::{
-        AuthorizationRequestId, ClientId, CredentialId, GrantId, KeyId, ProviderId, TenantId, TokenFamilyId, UserId,
+        AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, KeyId, ProviderId, TenantId, TokenFamilyId,
+        UserId,
     },
     secret::{Sealed, SecretHash},
     time::Timestamp,
@@ -141,6 +142,7 @@ values! {
     Option<&'a UserId>: id => Self::Text(id.map(|id| id.as_str().into()));
     Option<&'a GrantId>: id => Self::Text(id.map(|id| id.as_str().into()));
     &'a AuthorizationRequestId: id => Self::Text(Some(id.as_str().into()));
+    &'a CallId: id => Self::Text(Some(id.as_str().into()));
     &'a ClientId: id => Self::Text(Some(id.as_str().into()));
     &'a CredentialId: id => Self::Text(Some(id.as_str().into()));
     &'a GrantId: id => Self::Text(Some(id.as_str().into()));
