@@ -2,12 +2,13 @@
 
 use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
+    consent::Approved,
     fixtures::NOW,
     ids::{ClientId, GrantId, TenantId, UserId},
 };
 use aipassport_store::Page;
 
-use crate::support::{event, on_both_engines};
+use crate::support::{decision, event, hash, new_code, new_refresh_token, on_both_engines, user};
 
 #[tokio::test]
 async fn events_are_read_back_as_they_were_written() {
@@ -83,6 +84,94 @@ async fn an_export_goes_on_where_it_stopped_and_a_user_sees_own_events_newest_fi
             .unwrap();
         let times: Vec<_> = newest.iter().chain(&rest).map(|record| record.event.at).collect();
         assert_eq!(times, [4, 3, 2, 1, 0].map(|number| NOW.plus_seconds(number)));
+    })
+    .await;
+}
+
+/// A change and its event are one: where the event cannot be written, nothing has changed.
+#[tokio::test]
+async fn a_change_whose_event_cannot_be_written_does_not_happen() {
+    on_both_engines(async |world| {
+        let grant = world.granted("granted").await;
+        let open = world.asked("asked").await;
+        let (_, code) = world.approved("approved").await;
+        let credential = world.add_credential("credential", "user", "openai", NOW).await;
+        let grant = world.store.grant(&world.tenant, &grant.id).await.unwrap().unwrap();
+        let happened = world.kinds().await;
+        let store = &world.store;
+        let unwritable = AuditEvent {
+            user_id: Some(UserId::new("\0")),
+            ..event(Happened::SignedIn)
+        };
+        let lower = Approved {
+            expires_at: NOW.plus_seconds(1),
+            ..decision().approved
+        };
+
+        let next = new_refresh_token("next");
+        assert!(store.revoke_grant(&grant.id, &unwritable).await.is_err());
+        assert!(store.pause_grant(&grant.id, &unwritable).await.is_err());
+        assert!(store.change_grant(&grant.id, &lower, &unwritable).await.is_err());
+        assert!(
+            store
+                .revoke_access_token(&grant.id, "jti", NOW, &unwritable)
+                .await
+                .is_err()
+        );
+        assert!(
+            store
+                .rotate_refresh_token(&hash("granted"), &next, &unwritable)
+                .await
+                .is_err()
+        );
+        assert!(store.redeem_code(&code, Some(&next), &unwritable).await.is_err());
+        assert!(
+            store
+                .approve_request(&open.id, &decision(), &new_code("x"), &unwritable)
+                .await
+                .is_err()
+        );
+        assert!(
+            store
+                .deny_request(&open.id, &UserId::new("user"), &unwritable)
+                .await
+                .is_err()
+        );
+        assert!(store.disable_client(&grant.client_id, &unwritable).await.is_err());
+        assert!(store.remove_credential(&credential.id, &unwritable).await.is_err());
+        assert!(
+            store
+                .set_password(&UserId::new("user"), "changed", &unwritable)
+                .await
+                .is_err()
+        );
+
+        assert_eq!(
+            store.grant(&world.tenant, &grant.id).await.unwrap(),
+            Some(grant.clone())
+        );
+        assert_eq!(store.grants(&world.tenant).await.unwrap(), [grant]);
+        assert_eq!(
+            store.authorization_request(&world.tenant, &open.id).await.unwrap(),
+            Some(open)
+        );
+        assert_eq!(
+            store.code(&world.tenant, &code).await.unwrap().unwrap().redeemed_at,
+            None
+        );
+        assert_eq!(store.refresh_token(&world.tenant, &next.hash).await.unwrap(), None);
+        let old = store
+            .refresh_token(&world.tenant, &hash("granted"))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!((old.rotated_at, old.revoked_at), (None, None));
+        assert_eq!(
+            store.credential(&world.tenant, &credential.id).await.unwrap(),
+            Some(credential)
+        );
+        assert_eq!(store.users(&world.tenant).await.unwrap(), [user("user")]);
+        assert_eq!(world.kinds().await, happened);
     })
     .await;
 }
