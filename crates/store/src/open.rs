@@ -59,7 +59,6 @@ struct Inner {
     pool: AnyPool,
     ledger: Queue,
     engine: Engine,
-    instance_id: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,12 +97,7 @@ impl Store {
             .map_err(|error| unreachable(error.into()))?;
         let ledger = ledger::start(url, instance_id).map_err(unreachable)?;
         let store = Self {
-            inner: Arc::new(Inner {
-                pool,
-                ledger,
-                engine,
-                instance_id: instance_id.to_owned(),
-            }),
+            inner: Arc::new(Inner { pool, ledger, engine }),
         };
         match store.migrate().await {
             Ok(()) => Ok(store),
@@ -128,10 +122,6 @@ impl Store {
 
     pub(crate) fn engine(&self) -> Engine {
         self.inner.engine
-    }
-
-    pub(crate) fn instance_id(&self) -> &str {
-        &self.inner.instance_id
     }
 }
 
