@@ -13,8 +13,9 @@ use aipassport_domain::{
 use sqlx::{Any, AssertSqlSafe, Executor};
 
 use crate::{
-    ProviderCredential, Store, StoreError, audit, clients,
-    sql::{Row, Statement, Transaction, corrupt, sql},
+    ProviderCredential, Store, StoreError, accounts, audit, clients,
+    open::Engine,
+    sql::{Row, Statement, Transaction, corrupt, engine_of, sql},
     users,
 };
 
@@ -178,8 +179,12 @@ impl Store {
         if !is_changed {
             return Ok(None);
         }
-        audit::record(&mut tx, event).await?;
         let grant = find(&mut *tx, &event.tenant_id, id).await?;
+        if let Some(grant) = &grant {
+            let time_zone = users::time_zone(&mut tx, &grant.tenant_id, &grant.user_id).await?;
+            accounts::change(&mut tx, grant, &time_zone, event.at).await?;
+        }
+        audit::record(&mut tx, event).await?;
         tx.commit().await?;
         Ok(grant)
     }
@@ -270,7 +275,7 @@ pub(crate) async fn make(
     if new.approved.expires_at <= now || !clients::hold(tx, tenant_id, &new.client_id).await? {
         return Ok(None);
     }
-    let Some(_time_zone) = users::hold(tx, tenant_id, &new.user_id).await? else {
+    let Some(time_zone) = users::hold(tx, tenant_id, &new.user_id).await? else {
         return Ok(None);
     };
     sql(
@@ -286,7 +291,11 @@ pub(crate) async fn make(
     .bind(new.approved.expires_at)
     .execute(&mut **tx)
     .await?;
-    find(&mut **tx, tenant_id, &new.id).await
+    let grant = find(&mut **tx, tenant_id, &new.id).await?;
+    if let Some(grant) = &grant {
+        accounts::open(tx, grant, &time_zone).await?;
+    }
+    Ok(grant)
 }
 
 /// Revokes a grant and its refresh tokens. `false` if there is none or it was revoked before.
@@ -345,6 +354,17 @@ pub(crate) async fn raise_versions_of_user(
     tenant_id: &TenantId,
     user_id: &UserId,
 ) -> Result<(), StoreError> {
+    if engine_of(tx) == Engine::Postgres {
+        // In the one order in which everybody takes several grants, so that nobody waits in a ring.
+        sql(
+            r#"select id from grants where tenant_id = $1 and user_id = $2 and revoked_at is null
+             order by id collate "C" for no key update"#,
+        )
+        .bind(tenant_id)
+        .bind(user_id)
+        .all(&mut **tx)
+        .await?;
+    }
     sql("update grants set version = version + 1 where tenant_id = $1 and user_id = $2 and revoked_at is null")
         .bind(tenant_id)
         .bind(user_id)
@@ -359,6 +379,16 @@ pub(crate) async fn raise_versions_of_client(
     tenant_id: &TenantId,
     client_id: &ClientId,
 ) -> Result<(), StoreError> {
+    if engine_of(tx) == Engine::Postgres {
+        sql(
+            r#"select id from grants where tenant_id = $1 and client_id = $2 and revoked_at is null
+             order by id collate "C" for no key update"#,
+        )
+        .bind(tenant_id)
+        .bind(client_id)
+        .all(&mut **tx)
+        .await?;
+    }
     sql("update grants set version = version + 1 where tenant_id = $1 and client_id = $2 and revoked_at is null")
         .bind(tenant_id)
         .bind(client_id)

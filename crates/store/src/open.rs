@@ -17,7 +17,7 @@ use crate::{
 };
 
 const MOST_CONNECTIONS: u32 = 8;
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Where the store lives.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,7 +59,6 @@ struct Inner {
     pool: AnyPool,
     ledger: Queue,
     engine: Engine,
-    instance_id: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,12 +97,7 @@ impl Store {
             .map_err(|error| unreachable(error.into()))?;
         let ledger = ledger::start(url, instance_id).map_err(unreachable)?;
         let store = Self {
-            inner: Arc::new(Inner {
-                pool,
-                ledger,
-                engine,
-                instance_id: instance_id.to_owned(),
-            }),
+            inner: Arc::new(Inner { pool, ledger, engine }),
         };
         match store.migrate().await {
             Ok(()) => Ok(store),
@@ -129,10 +123,6 @@ impl Store {
     pub(crate) fn engine(&self) -> Engine {
         self.inner.engine
     }
-
-    pub(crate) fn instance_id(&self) -> &str {
-        &self.inner.instance_id
-    }
 }
 
 impl Engine {
@@ -141,12 +131,12 @@ impl Engine {
     fn settings(self) -> &'static str {
         match self {
             Self::Sqlite => {
-                "pragma busy_timeout = 10000;
+                "pragma busy_timeout = 5000;
                  pragma journal_mode = wal;
                  pragma synchronous = full;
                  pragma foreign_keys = on;"
             }
-            Self::Postgres => "set lock_timeout = '10s'",
+            Self::Postgres => "set lock_timeout = '5s'",
         }
     }
 }

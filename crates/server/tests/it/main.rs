@@ -8,5 +8,6 @@
 )]
 
 mod api;
+mod gateway;
 mod oauth;
 mod support;

@@ -12,6 +12,7 @@
 mod postgres;
 mod support;
 
+mod accounts;
 mod audit;
 mod clients;
 mod codes;

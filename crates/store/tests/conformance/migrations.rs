@@ -5,6 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 use aipassport_store::{DatabaseUrl, OpenError, Store};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 
+use crate::postgres;
 use crate::support::{connection, in_parallel, new_postgres, new_sqlite, on_both_engines};
 
 async fn run(text: &str, on: &mut AnyConnection) {
@@ -134,11 +135,12 @@ async fn the_database_file_is_its_owners_alone() {
 
 #[tokio::test]
 async fn a_database_that_is_away_is_named_without_its_password() {
-    let url = DatabaseUrl::Postgres("postgres://ana:secret@127.0.0.1:1/store?password=secret".to_owned());
+    let url = postgres::server_url().replace("aipassport@localhost/postgres", "ana:secret@localhost/absent");
+    let url = DatabaseUrl::Postgres(format!("{url}&password=secret"));
 
     let refused = Store::open(&url, "instance").await.unwrap_err();
 
-    assert!(refused.to_string().contains("127.0.0.1:1/store"), "{refused}");
+    assert!(refused.to_string().contains("postgres://localhost/absent"), "{refused}");
     for shown in [refused.to_string(), format!("{refused:?}"), format!("{url:?}")] {
         assert!(!shown.contains("secret"), "{shown}");
     }

@@ -110,7 +110,6 @@ mod tests {
             "https://api.provider.example/v2",
             "http://127.0.0.1:8081",
             "https://127.0.0.1",
-            "http://models.example:80",
             "https://models.example:8443",
             "https://models.example.",
         ] {

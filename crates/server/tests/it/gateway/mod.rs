@@ -1,0 +1,3 @@
+//! The gateway, as clients and providers see it.
+
+mod call;
