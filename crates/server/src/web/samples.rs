@@ -41,6 +41,7 @@ fn sign_in() -> Vec<(&'static str, String)> {
         failure,
         return_to: "/apps".to_owned(),
         name: String::new(),
+        one_click: None,
     };
     let first_run = FirstRunPage {
         frame: Frame::sample(None, None),

@@ -8,4 +8,6 @@
 )]
 
 mod gateway;
+mod api;
+mod oauth;
 mod support;
