@@ -73,6 +73,7 @@ fn keys() -> Vec<(&'static str, String)> {
     let page = |keys| KeysPage {
         frame: inside(Section::Keys),
         errors: Vec::new(),
+        return_to: None,
         keys,
         providers: vec![
             option("openai", "OpenAI", true),

@@ -7,7 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
-mod gateway;
 mod api;
+mod gateway;
 mod oauth;
 mod support;
