@@ -46,7 +46,10 @@ type Answer<T = Json<Value>> = Result<T, Problem>;
 
 async fn openapi() -> ([(header::HeaderName, HeaderValue); 1], &'static str) {
     let json = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, json)], include_str!("../../../../docs/openapi.json"))
+    (
+        [(header::CONTENT_TYPE, json)],
+        include_str!("../../../../docs/openapi.json"),
+    )
 }
 
 fn event(app: &App, user: &User, grant_id: Option<&GrantId>, what: Happened) -> AuditEvent {
@@ -63,7 +66,10 @@ fn event(app: &App, user: &User, grant_id: Option<&GrantId>, what: Happened) -> 
 /// Reads a JSON body; the content type keeps other sites' plain forms out.
 fn body<T: DeserializeOwned>(headers: &HeaderMap, bytes: &Bytes) -> Result<T, Problem> {
     let invalid = |text: String| Problem::Invalid { field: "body", text };
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     if content_type.split(';').next().map(str::trim) != Some("application/json") {
         return Err(invalid("send application/json".to_owned()));
     }
@@ -101,10 +107,20 @@ async fn credentials(State(app): State<App>, headers: HeaderMap) -> Answer {
 
 async fn add_credential(State(app): State<App>, headers: HeaderMap, bytes: Bytes) -> Answer<(StatusCode, Json<Value>)> {
     let user = caller::changing(&app, &headers).await?;
-    let EnteredCredential { provider, key, base_url } = body(&headers, &bytes)?;
-    let entered = NewCredential { provider, key: Secret::new(key), base_url };
+    let EnteredCredential {
+        provider,
+        key,
+        base_url,
+    } = body(&headers, &bytes)?;
+    let entered = NewCredential {
+        provider,
+        key: Secret::new(key),
+        base_url,
+    };
     let (credential, added) = new_credential(app.making(), &user.id, entered)?;
-    app.store.add_credential(&credential, &event(&app, &user, None, added)).await?;
+    app.store
+        .add_credential(&credential, &event(&app, &user, None, added))
+        .await?;
     Ok((StatusCode::CREATED, Json(credential_view(&credential))))
 }
 
@@ -112,9 +128,18 @@ async fn remove_credential(State(app): State<App>, Path(id): Path<String>, heade
     let user = caller::changing(&app, &headers).await?;
     let id = CredentialId::new(id);
     let credential = app.store.credential(&app.tenant_id, &id).await?;
-    let credential = credential.filter(|credential| credential.user_id == user.id).ok_or(Problem::NotFound)?;
-    let removed = Happened::CredentialRemoved { credential_id: id.clone(), provider: credential.provider };
-    if app.store.remove_credential(&id, &event(&app, &user, None, removed)).await? {
+    let credential = credential
+        .filter(|credential| credential.user_id == user.id)
+        .ok_or(Problem::NotFound)?;
+    let removed = Happened::CredentialRemoved {
+        credential_id: id.clone(),
+        provider: credential.provider,
+    };
+    if app
+        .store
+        .remove_credential(&id, &event(&app, &user, None, removed))
+        .await?
+    {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::NotFound)
@@ -182,8 +207,13 @@ async fn grant(State(app): State<App>, Path(id): Path<String>, headers: HeaderMa
 async fn revoke(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Answer<Json<GrantView>> {
     let (user, id) = (caller::changing(&app, &headers).await?, GrantId::new(id));
     own_grant(&app, &user, &id).await?;
-    let revoked = Happened::GrantRevoked { reason: RevocationReason::ByUser };
-    let grant = app.store.revoke_grant(&id, &event(&app, &user, Some(&id), revoked)).await?;
+    let revoked = Happened::GrantRevoked {
+        reason: RevocationReason::ByUser,
+    };
+    let grant = app
+        .store
+        .revoke_grant(&id, &event(&app, &user, Some(&id), revoked))
+        .await?;
     app.gateway.grant_changed(&id);
     view(&app, grant.ok_or(Problem::NotFound)?).await
 }
@@ -191,7 +221,10 @@ async fn revoke(State(app): State<App>, Path(id): Path<String>, headers: HeaderM
 async fn pause(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Answer<Json<GrantView>> {
     let (user, id) = (caller::changing(&app, &headers).await?, GrantId::new(id));
     own_grant(&app, &user, &id).await?;
-    let grant = app.store.pause_grant(&id, &event(&app, &user, Some(&id), Happened::GrantPaused)).await?;
+    let grant = app
+        .store
+        .pause_grant(&id, &event(&app, &user, Some(&id), Happened::GrantPaused))
+        .await?;
     app.gateway.grant_changed(&id);
     view(&app, grant.ok_or(Problem::NotFound)?).await
 }
@@ -199,7 +232,10 @@ async fn pause(State(app): State<App>, Path(id): Path<String>, headers: HeaderMa
 async fn resume(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Answer<Json<GrantView>> {
     let (user, id) = (caller::changing(&app, &headers).await?, GrantId::new(id));
     own_grant(&app, &user, &id).await?;
-    let grant = app.store.resume_grant(&id, &event(&app, &user, Some(&id), Happened::GrantResumed)).await?;
+    let grant = app
+        .store
+        .resume_grant(&id, &event(&app, &user, Some(&id), Happened::GrantResumed))
+        .await?;
     app.gateway.grant_changed(&id);
     view(&app, grant.ok_or(Problem::NotFound)?).await
 }
@@ -217,9 +253,22 @@ async fn audit(State(app): State<App>, Query(page): Query<Before>, headers: Head
     let user = caller::reading(&app, &headers).await?;
     let limit = page.limit.unwrap_or(50);
     if limit == 0 || limit > MOST_EVENTS {
-        return Err(Problem::Invalid { field: "limit", text: format!("1 to {MOST_EVENTS}") });
+        return Err(Problem::Invalid {
+            field: "limit",
+            text: format!("1 to {MOST_EVENTS}"),
+        });
     }
-    let records = app.store.events_of(&app.tenant_id, &user.id, Page { before: page.before, limit }).await?;
+    let records = app
+        .store
+        .events_of(
+            &app.tenant_id,
+            &user.id,
+            Page {
+                before: page.before,
+                limit,
+            },
+        )
+        .await?;
     let shown = records.iter().map(|record| {
         let event = &record.event;
         json!({ "sequence": record.sequence, "at": event.at, "actor": event.actor.to_text(), "grant_id": event.grant_id, "what": event.what })

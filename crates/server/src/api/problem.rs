@@ -13,7 +13,10 @@ pub(super) enum Problem {
     Forged,
     /// Unknown, or somebody else's: which of the two is nobody's business.
     NotFound,
-    Invalid { field: &'static str, text: String },
+    Invalid {
+        field: &'static str,
+        text: String,
+    },
     Unavailable,
 }
 
@@ -28,7 +31,11 @@ impl Problem {
                 let text = "The request did not come from a page of this broker.";
                 (StatusCode::FORBIDDEN, "forged", text.to_owned())
             }
-            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing of yours here.".to_owned()),
+            Self::NotFound => (
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "There is nothing of yours here.".to_owned(),
+            ),
             Self::Invalid { field, text } => (StatusCode::BAD_REQUEST, "invalid", format!("{field}: {text}")),
             Self::Unavailable => {
                 let text = "The store is away. Nothing has changed; try again in a moment.";
@@ -45,7 +52,10 @@ impl IntoResponse for Problem {
         let body = serde_json::json!({ "title": title, "status": status.as_u16(), "detail": detail, "code": code });
         let mut response = (status, body.to_string()).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -71,14 +81,23 @@ impl From<StoreError> for Problem {
                 tracing::error!(%cause, "the store is unavailable");
                 Self::Unavailable
             }
-            StoreError::Taken => Self::Invalid { field: "id", text: "already taken".to_owned() },
-            StoreError::Unstorable => Self::Invalid { field: "text", text: "must not contain a NUL character".to_owned() },
+            StoreError::Taken => Self::Invalid {
+                field: "id",
+                text: "already taken".to_owned(),
+            },
+            StoreError::Unstorable => Self::Invalid {
+                field: "text",
+                text: "must not contain a NUL character".to_owned(),
+            },
         }
     }
 }
 
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
-        Self::Invalid { field: refused.field, text: refused.text }
+        Self::Invalid {
+            field: refused.field,
+            text: refused.text,
+        }
     }
 }
