@@ -69,7 +69,8 @@ impl Browser<'_> {
         ];
         let answer = self.broker.post_form(path, &headers, form).await;
         if let Some(cookie) = answer.headers.get("set-cookie") {
-            self.cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+            let cookie = cookie.to_str().unwrap().split(';').next().unwrap();
+            cookie.clone_into(&mut self.cookie);
         }
         answer
     }

@@ -91,10 +91,7 @@ pub(crate) fn unescape(text: &str) -> String {
 pub(crate) fn form(html: &str, action: &str) -> Vec<(String, String)> {
     let tags = tags(html);
     let is_it = |tag: &Tag| tag.name == "form" && tag.get("action") == Some(action);
-    let start = tags
-        .iter()
-        .position(is_it)
-        .unwrap_or_else(|| panic!("no form {action}: {html}"));
+    let start = tags.iter().position(is_it).expect("the page has this form");
     let mut fields = Vec::new();
     let mut select = String::new();
     for tag in tags[start + 1..].iter().take_while(|tag| tag.name != "/form") {
