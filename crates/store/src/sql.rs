@@ -2,7 +2,8 @@
 
 use aipassport_domain::{
     ids::{
-        AuthorizationRequestId, ClientId, CredentialId, GrantId, KeyId, ProviderId, TenantId, TokenFamilyId, UserId,
+        AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, KeyId, ProviderId, TenantId, TokenFamilyId,
+        UserId,
     },
     secret::{Sealed, SecretHash},
     time::Timestamp,
@@ -27,6 +28,15 @@ impl Store {
         let begin = match self.engine() {
             Engine::Sqlite => "begin immediate",
             Engine::Postgres => "begin isolation level read committed",
+        };
+        self.pool().begin_with(begin).await.map_err(StoreError::from)
+    }
+
+    /// Begins a transaction that only reads, and sees one moment however long it takes.
+    pub(crate) async fn begin_snapshot(&self) -> Result<Transaction, StoreError> {
+        let begin = match self.engine() {
+            Engine::Sqlite => "begin",
+            Engine::Postgres => "begin isolation level repeatable read read only",
         };
         self.pool().begin_with(begin).await.map_err(StoreError::from)
     }
@@ -137,6 +147,7 @@ storable! {
     Option<&UserId>: id => Stored::Text(id.map(UserId::as_str));
     Option<&GrantId>: id => Stored::Text(id.map(GrantId::as_str));
     &AuthorizationRequestId: id => Stored::Text(Some(id.as_str()));
+    &CallId: id => Stored::Text(Some(id.as_str()));
     &ClientId: id => Stored::Text(Some(id.as_str()));
     &CredentialId: id => Stored::Text(Some(id.as_str()));
     &GrantId: id => Stored::Text(Some(id.as_str()));
