@@ -82,7 +82,10 @@ impl From<sqlx::Error> for Failed {
 impl Failed {
     /// The locks of others: nothing was committed, and it may fit the next time.
     fn is_passing(&self) -> bool {
-        let code = self.error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        let code = self
+            .error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
         let (serialization_failure, deadlock, lock_not_available) = ("40001", "40P01", "55P03");
         code.is_some_and(|code| [serialization_failure, deadlock, lock_not_available].contains(&&*code))
     }

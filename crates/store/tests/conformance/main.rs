@@ -19,6 +19,7 @@ mod codes;
 mod consent;
 mod credentials;
 mod grants;
+mod ledger;
 mod migrations;
 mod refresh_tokens;
 mod sign_in;
