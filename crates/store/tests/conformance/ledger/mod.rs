@@ -1,6 +1,8 @@
 //! The ledger: what is held before a call and charged after it, on both engines.
 
+mod parallel;
 mod reading;
+mod recovery;
 mod rules;
 
 use aipassport_domain::{
