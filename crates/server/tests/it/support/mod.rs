@@ -26,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) mod grant;
 pub(crate) mod http;
-pub(crate) mod oauth;
 pub(crate) mod ledger;
+pub(crate) mod oauth;
 pub(crate) mod provider;
 
 /// A Wednesday noon in 2026, UTC; time moves only when a test says so.
@@ -203,7 +203,8 @@ impl Drop for TestBroker {
         let findings = tokio::task::block_in_place(|| {
             runtime.block_on(async {
                 self.settled().await;
-                let findings = Vec::<String>::new();
+                let since = aipassport::jobs::silent_since(self.app.clock.now());
+                let findings = self.app.store.check_invariants(since).await.unwrap();
                 self.finish().await;
                 findings
             })
