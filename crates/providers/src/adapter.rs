@@ -67,8 +67,8 @@ pub trait ProviderAdapter: Send + Sync {
     /// their own classes.
     fn refusal(&self, refusal: &Refusal<'_>) -> (StatusCode, Bytes);
 
-    /// The last event of a stream that is ended early, in the provider's own shape. Begins with
-    /// an empty line, which ends an event that was cut.
+    /// The last event of a stream that is ended early, in the provider's own shape. It follows
+    /// whole events, which is all that a meter hands on.
     fn stream_refusal(&self, refusal: &Refusal<'_>) -> Bytes;
 
     /// The answer to [`RouteKind::ListModels`]: every model, on one page.

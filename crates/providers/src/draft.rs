@@ -37,11 +37,16 @@ pub(crate) struct Draft {
     pub(crate) fees: Money,
     pub(crate) hidden_tokens: u64,
     pub(crate) least_context: u64,
-    /// The client switched reasoning off, so that all output is seen.
-    pub(crate) is_reasoning_off: bool,
-    /// The client says how the model thinks.
-    pub(crate) has_thinking: bool,
+    pub(crate) reasoning: Reasoning,
     pub(crate) hides_usage: bool,
+}
+
+/// What the client says of reasoning, of which the answer shows little or nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reasoning {
+    Unsaid,
+    Off,
+    On,
 }
 
 /// One of the members that limit output.
@@ -81,8 +86,7 @@ impl Draft {
             fees: Money::ZERO,
             hidden_tokens: 0,
             least_context: 0,
-            is_reasoning_off: false,
-            has_thinking: false,
+            reasoning: Reasoning::Unsaid,
             hides_usage: false,
         }
     }
@@ -104,6 +108,21 @@ impl Draft {
         let asked = reader.count_or_null(member)?;
         let range = start..reader.position();
         self.caps.push(Cap { member, range, asked });
+        Ok(())
+    }
+
+    /// Reads how much to reason; `off` is the word for not at all.
+    pub(crate) fn read_reasoning(
+        &mut self,
+        reader: &mut Reader<'_>,
+        member: &'static str,
+        off: &str,
+    ) -> Result<(), ReadError> {
+        self.reasoning = match reader.text_or_null(member)? {
+            None => Reasoning::Unsaid,
+            Some(word) if word == off => Reasoning::Off,
+            Some(_) => Reasoning::On,
+        };
         Ok(())
     }
 
@@ -143,9 +162,9 @@ impl Draft {
         let output_cap = self.place_cap(shape.cap_member);
         let model = self.model.take().filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
         let provider = ProviderId::new(shape.provider);
-        let priced = prices.model(&provider, &model);
-        if let (Some(tier), Some(priced)) = (self.tier, priced)
-            && priced.service_tier(tier).is_none()
+        let known = prices.model(&provider, &model);
+        if let (Some(tier), Some(known)) = (self.tier, known)
+            && known.service_tier(tier).is_none()
         {
             return Err(ReadError::NotSupported {
                 member: "service_tier",
@@ -154,7 +173,7 @@ impl Draft {
         }
 
         let asked = self.asked(shape, output_cap);
-        let (known_cost, input_tokens) = ceiling(&asked, priced);
+        let (known_cost, input_tokens) = ceiling(&asked, known);
         let cost = match (known_cost, self.unbounded) {
             (CallCost::AtMost(_), Some(reason)) => CallCost::Unbounded(reason),
             (cost, _) => cost,
@@ -170,7 +189,7 @@ impl Draft {
             input_tokens,
             tier: self.tier,
             shows_all_output: self.is_stream
-                && (self.is_reasoning_off || priced.is_some_and(|model| !model.may_reason)),
+                && (self.reasoning == Reasoning::Off || known.is_some_and(|model| !model.may_reason)),
             hides_usage: self.hides_usage,
         };
         Ok(ReadRequest {

@@ -151,6 +151,7 @@ impl Charge {
 }
 
 /// What a meter has seen of an answer.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, seen in any order")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Metered {
     /// As the provider reported it; the higher count where it reported twice.

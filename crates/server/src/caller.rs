@@ -27,6 +27,16 @@ pub enum CallerError {
     Store(#[from] StoreError),
 }
 
+impl CallerError {
+    /// What the caller is told; a failure of the store is for our logs.
+    pub fn told(&self) -> String {
+        match self {
+            Self::NobodySignedIn | Self::Forged => self.to_string(),
+            Self::Store(_) => "This cannot be done right now".to_owned(),
+        }
+    }
+}
+
 /// The user who asks to see something.
 pub async fn reading(app: &App, headers: &HeaderMap) -> Result<User, CallerError> {
     if headers.contains_key(header::AUTHORIZATION) {

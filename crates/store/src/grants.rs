@@ -13,7 +13,7 @@ use aipassport_domain::{
 use sqlx::{Any, AssertSqlSafe, Executor};
 
 use crate::{
-    ProviderCredential, Store, StoreError, audit, clients,
+    ProviderCredential, Store, StoreError, accounts, audit, clients,
     sql::{Row, Statement, Transaction, corrupt, sql},
     users,
 };
@@ -178,8 +178,12 @@ impl Store {
         if !is_changed {
             return Ok(None);
         }
-        audit::record(&mut tx, event).await?;
         let grant = find(&mut *tx, &event.tenant_id, id).await?;
+        if let Some(grant) = &grant {
+            let time_zone = users::time_zone(&mut tx, &grant.tenant_id, &grant.user_id).await?;
+            accounts::change(&mut tx, grant, &time_zone, event.at).await?;
+        }
+        audit::record(&mut tx, event).await?;
         tx.commit().await?;
         Ok(grant)
     }
@@ -270,7 +274,7 @@ pub(crate) async fn make(
     if new.approved.expires_at <= now || !clients::hold(tx, tenant_id, &new.client_id).await? {
         return Ok(None);
     }
-    let Some(_time_zone) = users::hold(tx, tenant_id, &new.user_id).await? else {
+    let Some(time_zone) = users::hold(tx, tenant_id, &new.user_id).await? else {
         return Ok(None);
     };
     sql(
@@ -286,7 +290,11 @@ pub(crate) async fn make(
     .bind(new.approved.expires_at)
     .execute(&mut **tx)
     .await?;
-    find(&mut **tx, tenant_id, &new.id).await
+    let grant = find(&mut **tx, tenant_id, &new.id).await?;
+    if let Some(grant) = &grant {
+        accounts::open(tx, grant, &time_zone).await?;
+    }
+    Ok(grant)
 }
 
 /// Revokes a grant and its refresh tokens. `false` if there is none or it was revoked before.

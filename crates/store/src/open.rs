@@ -17,7 +17,7 @@ use crate::{
 };
 
 const MOST_CONNECTIONS: u32 = 8;
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Where the store lives.
 #[derive(Clone, PartialEq, Eq)]
@@ -141,12 +141,12 @@ impl Engine {
     fn settings(self) -> &'static str {
         match self {
             Self::Sqlite => {
-                "pragma busy_timeout = 10000;
+                "pragma busy_timeout = 5000;
                  pragma journal_mode = wal;
                  pragma synchronous = full;
                  pragma foreign_keys = on;"
             }
-            Self::Postgres => "set lock_timeout = '10s'",
+            Self::Postgres => "set lock_timeout = '5s'",
         }
     }
 }

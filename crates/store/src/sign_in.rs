@@ -123,6 +123,18 @@ impl Store {
         Ok(true)
     }
 
+    /// Ends every session of a user.
+    pub async fn end_browser_sessions(&self, user_id: &UserId, event: &AuditEvent) -> Result<(), StoreError> {
+        let mut tx = self.begin_write().await?;
+        sql("delete from browser_sessions where tenant_id = $1 and user_id = $2")
+            .bind(&event.tenant_id)
+            .bind(user_id)
+            .execute(&mut *tx)
+            .await?;
+        audit::record(&mut tx, event).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// How often signing in as `name_key` has failed since `since`.
     pub async fn sign_in_failures(
         &self,
@@ -151,6 +163,22 @@ impl Store {
             .await?;
         audit::record(&mut tx, event).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Counts a failure that has its event already under one more key: where it came from.
+    pub async fn count_sign_in_failure(
+        &self,
+        tenant_id: &TenantId,
+        name_key: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        sql("insert into sign_in_failures (tenant_id, name_key, at) values ($1, $2, $3)")
+            .bind(tenant_id)
+            .bind(name_key)
+            .bind(at)
+            .execute(self.pool())
+            .await?;
+        Ok(())
     }
 
     /// Forgets the failures of `name_key`, after it has signed in. May be repeated.

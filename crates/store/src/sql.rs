@@ -2,7 +2,8 @@
 
 use aipassport_domain::{
     ids::{
-        AuthorizationRequestId, ClientId, CredentialId, GrantId, KeyId, ProviderId, TenantId, TokenFamilyId, UserId,
+        AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, KeyId, ProviderId, TenantId, TokenFamilyId,
+        UserId,
     },
     secret::{Sealed, SecretHash},
     time::Timestamp,
@@ -137,6 +138,7 @@ storable! {
     Option<&UserId>: id => Stored::Text(id.map(UserId::as_str));
     Option<&GrantId>: id => Stored::Text(id.map(GrantId::as_str));
     &AuthorizationRequestId: id => Stored::Text(Some(id.as_str()));
+    &CallId: id => Stored::Text(Some(id.as_str()));
     &ClientId: id => Stored::Text(Some(id.as_str()));
     &CredentialId: id => Stored::Text(Some(id.as_str()));
     &GrantId: id => Stored::Text(Some(id.as_str()));

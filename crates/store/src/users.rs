@@ -10,7 +10,7 @@ use aipassport_domain::{
 
 use crate::{
     Store, StoreError, audit,
-    sql::{Row, Transaction, sql},
+    sql::{Row, Transaction, corrupt, sql},
 };
 
 #[derive(Clone, PartialEq, Eq)]
@@ -142,6 +142,16 @@ pub(crate) async fn hold(
     .first(&mut **tx)
     .await?;
     row.map(|row| row.text("time_zone")).transpose()
+}
+
+pub(crate) async fn time_zone(tx: &mut Transaction, tenant_id: &TenantId, id: &UserId) -> Result<String, StoreError> {
+    let row = sql("select time_zone from users where tenant_id = $1 and id = $2")
+        .bind(tenant_id)
+        .bind(id)
+        .first(&mut **tx)
+        .await?;
+    row.ok_or_else(|| corrupt("a grant without its user"))?
+        .text("time_zone")
 }
 
 fn read(row: &Row) -> Result<User, StoreError> {

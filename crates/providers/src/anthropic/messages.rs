@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{content, tools};
 use crate::{
     adapter::Operation,
-    draft::{Draft, Shape},
+    draft::{Draft, Reasoning, Shape},
     json::Reader,
     prices::PriceBook,
     request::{ReadError, ReadRequest},
@@ -84,8 +84,8 @@ pub(super) fn read(
     if !has_tier {
         draft.insert(STANDARD_TIER);
     }
-    if !draft.has_thinking {
-        draft.is_reasoning_off = !draft.model.as_deref().is_some_and(thinks_unasked);
+    if draft.reasoning == Reasoning::Unsaid && !draft.model.as_deref().is_some_and(thinks_unasked) {
+        draft.reasoning = Reasoning::Off;
     }
     draft.into_call(&SHAPE, prices)
 }
@@ -100,13 +100,9 @@ fn read_thinking(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), ReadE
     if reader.take_null()? {
         return Ok(());
     }
-    draft.has_thinking = true;
-    reader.object(|reader, name| {
-        if name == "type" {
-            draft.is_reasoning_off = reader.text_or_null("thinking.type")?.as_deref() == Some("disabled");
-            return Ok(());
-        }
-        reader.skip().map(|_| ())
+    reader.object(|reader, name| match name {
+        "type" => draft.read_reasoning(reader, "thinking.type", "disabled"),
+        _ => reader.skip().map(|_| ()),
     })
 }
 

@@ -40,10 +40,7 @@ pub(super) fn read(body: Bytes, prices: &PriceBook) -> Result<ReadRequest, ReadE
             has_tier = true;
             super::read_tier(reader, &mut draft)
         }
-        "reasoning_effort" => {
-            draft.is_reasoning_off = reader.text_or_null("reasoning_effort")?.as_deref() == Some("none");
-            Ok(())
-        }
+        "reasoning_effort" => draft.read_reasoning(reader, "reasoning_effort", "none"),
         "modalities" => read_modalities(reader),
         "audio" => reader.only_null("audio", "the price of sound is not known"),
         "prediction" => reader.only_null("prediction", "it cannot be combined with a limit on output tokens"),

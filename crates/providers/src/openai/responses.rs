@@ -92,10 +92,7 @@ fn read_reasoning(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), Read
         return Ok(());
     }
     reader.object(|reader, name| match name {
-        "effort" => {
-            draft.is_reasoning_off = reader.text_or_null("reasoning.effort")?.as_deref() == Some("none");
-            Ok(())
-        }
+        "effort" => draft.read_reasoning(reader, "reasoning.effort", "none"),
         "mode" => match reader.text_or_null("reasoning.mode")?.as_deref() {
             None | Some("standard") => Ok(()),
             Some(_) => Err(ReadError::NotSupported {

@@ -5,7 +5,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use aipassport_domain::{consent::Defaults, limits::Limits, money::Money, time::Period};
+use aipassport_domain::{consent::Defaults, ids::UserId, limits::Limits, money::Money, time::Period};
 use aipassport_store::DatabaseUrl;
 
 pub mod load;
@@ -29,6 +29,9 @@ pub struct Config {
     pub grants: Defaults,
     pub requests: Requests,
     pub log: Log,
+    /// Signed in by one click, without a password. Only the demo sets it, on loopback; no settings
+    /// file can.
+    pub one_click_user: Option<UserId>,
 }
 
 #[derive(Clone, Debug)]
@@ -138,6 +141,7 @@ impl Config {
                 format: LogFormat::Text,
                 filter: "info".to_owned(),
             },
+            one_click_user: None,
         }
     }
 

@@ -446,7 +446,7 @@ fn threat_11_a_token_has_one_reading() {
         (r#""pairwise""#, r#""\ud800""#),
         (r#""pairwise""#, "\"\u{1}\""),
         (r#""pairwise""#, r#""pairwise",/*comment*/"x":1"#),
-        (r#""pairwise""#, r#"'pairwise'"#),
+        (r#""pairwise""#, r"'pairwise'"),
         (r#"{"iss""#, "\u{feff}{\"iss\""),
     ] {
         assert_eq!(

@@ -3,6 +3,7 @@
 import html.parser
 import urllib.parse
 
+import canary
 from harness import request
 
 MOST_REDIRECTS = 10
@@ -50,7 +51,7 @@ class Browser:
     def _keep_cookies(self):
         for cookie in self.page.headers.get_all("set-cookie", []):
             name, _, value = cookie.split(";")[0].partition("=")
-            self.cookies[name.strip()] = value
+            self.cookies[name.strip()] = canary.note("cookie", value)
             if not value:
                 del self.cookies[name.strip()]
 

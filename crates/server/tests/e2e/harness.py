@@ -25,8 +25,11 @@ PYTHON = TOOLS / "python" / "bin" / "python"
 
 # What must never be found anywhere: see canary.py. The provider key has the length of a real one.
 PROVIDER_KEY = "sk-canary-" + secrets.token_hex(24)
-PROMPT = "the heron folds its umbrella " + secrets.token_hex(8)
+PROMPT = 'the heron "folds" its ümbrella / ' + secrets.token_hex(16)
 PASSWORD = "canary-password-" + secrets.token_hex(12)
+
+# Whose answers are meant to hold secrets.
+TOKEN_PATHS = {"/oauth/token", "/tokens", "/grant-requests"}
 
 START_SECONDS = 30
 STOP_SECONDS = 40
@@ -152,7 +155,6 @@ class Broker:
         self.url = f"http://127.0.0.1:{free_port()}"
         self.postgres = Postgres(self.folder) if database == "postgres" else None
         self.process = None
-        self.starts = 0
 
     @classmethod
     def started(cls, run, sandbox, **options):
@@ -161,25 +163,29 @@ class Broker:
         return broker
 
     def start(self):
+        """Starts it, and gives the seconds until its first answer."""
         address = urllib.parse.urlsplit(self.url).netloc
         command = self._command("serve", "--listen", address, "--allow-upstream", self.sandbox.address)
-        self.process = Process(command, self.folder / "log", env=self._environment(), cwd=self.data)
-        self.starts += 1
         started = time.monotonic()
+        self.process = Process(command, self.folder / "log", env=self._environment(), cwd=self.data)
         while True:
             with contextlib.suppress(OSError, http.client.HTTPException):
-                if request(self.url, "GET", "/health/ready").status == 200:
+                if request(self.url, "GET", "/health").status == 200:
                     return time.monotonic() - started
             if not self.process.is_running():
                 raise AssertionError(f"the broker does not start: {self.process.tail()}")
             if time.monotonic() - started > START_SECONDS:
                 raise AssertionError(f"the broker is not ready within {START_SECONDS} s: {self.process.tail()}")
-            time.sleep(0.01)
+            time.sleep(0.001)
 
     def stop(self):
         """Stops it as an operator would; it must come to its end by itself."""
+        environment = pathlib.Path(f"/proc/{self.process.pid}/environ")
+        if environment.exists():
+            (self.folder / "environ").write_bytes(environment.read_bytes())
         code = self.process.stop()
         if self.postgres:
+            shutil.copytree(self.postgres.folder / "data", self.folder / "postgres", ignore=shutil.ignore_patterns("*.pid"))
             self.postgres.stop()
         assert code == 0, f"the broker ended with {code}: {self.process.tail()}"
 
@@ -257,9 +263,13 @@ def request(base, method, path, body=None, headers=None, form=None, timeout=30):
         body = json.dumps(body)
     try:
         connection.request(method, path, body=body, headers=headers)
-        return Answer(connection.getresponse())
+        answer = Answer(connection.getresponse())
     finally:
         connection.close()
+    if path not in TOKEN_PATHS:
+        with open(this_run().folder / "answers", "ab") as kept:
+            kept.write(b"%s %s: %d\n%s\n" % (method.encode(), path.split("?")[0].encode(), answer.status, answer.body))
+    return answer
 
 
 def free_port():

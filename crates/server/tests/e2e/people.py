@@ -11,6 +11,7 @@ import json
 import secrets
 import urllib.parse
 
+import canary
 from browser import Browser
 from harness import PASSWORD, PROVIDER_KEY, request
 
@@ -29,7 +30,7 @@ class User:
         broker.command("user", "add", name, "--password-stdin", stdin=PASSWORD + "\n")
         for provider in MODELS:
             self.add_credential(provider)
-        self.token = broker.command("user", "token", name)["token"]
+        self.token = canary.note("user's bearer", broker.command("user", "token", name)["token"])
 
     def add_credential(self, provider, key=PROVIDER_KEY):
         place = ["--user", self.name, "--provider", provider, "--base-url", f"{self.broker.sandbox.url}/{provider}"]
@@ -83,11 +84,14 @@ class Grant:
 class App:
     """An app that is registered with the broker."""
 
-    def __init__(self, broker, name="Notes"):
+    def __init__(self, broker, name="Notes", is_confidential=False):
         self.broker = broker
         self.name = name
-        added = broker.command("client", "add", name, "--address", "https://notes.example", "--redirect-uri", REDIRECT_URI)
+        kind = ["--confidential"] if is_confidential else []
+        place = ["--address", "https://notes.example", "--redirect-uri", REDIRECT_URI]
+        added = broker.command("client", "add", name, *place, *kind)
         self.client_id = added["client_id"]
+        self.secret = canary.note("client secret", added.get("client_secret"))
 
     def granted(self, user, provider="openai", cents=100, requests=None, rate=None, models=None):
         """The quick way: asked for and redeemed over the 0.2 surface, approved with the user's bearer."""
@@ -105,13 +109,15 @@ class App:
         asking = {"appName": self.name, "appUrl": "https://notes.example", "reason": "Summaries", "scope": scope}
         answer = request(self.broker.url, "POST", "/grant-requests", asking)
         assert answer.status == 201, (answer.status, answer.body)
+        canary.note("request secret", answer.json()["requestSecret"])
         return answer.json()
 
     def redeem(self, asked):
         body = {"grantId": asked["grant"]["id"], "requestSecret": asked["requestSecret"]}
         answer = request(self.broker.url, "POST", "/tokens", body)
         assert answer.status == 201, (answer.status, answer.body)
-        return Grant(self.broker, asked["grant"]["id"], answer.json()["token"])
+        token = canary.note("access token", answer.json()["token"])
+        return Grant(self.broker, asked["grant"]["id"], token)
 
     def connect(self, browser, details):
         """The usual way: the user's browser is sent to the broker and comes back with a code."""
@@ -121,22 +127,30 @@ class App:
             "response_type": "code", "client_id": self.client_id, "redirect_uri": REDIRECT_URI, "state": state,
             "code_challenge": challenge, "code_challenge_method": "S256", "authorization_details": json.dumps(details),
         }  # fmt: skip
-        browser.open("/oauth/authorize?" + urllib.parse.urlencode(query))
-        back = browser.submit("/consent/", decision="allow")
+        back = approve(browser, "/oauth/authorize?" + urllib.parse.urlencode(query))
         answer = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(back).query))
-        assert back.startswith(REDIRECT_URI) and answer["state"] == state and answer["iss"] == self.broker.url, back
+        assert answer["state"] == state and answer["iss"] == self.broker.url, back
         return self.redeem_code(answer["code"], verifier)
 
     def redeem_code(self, code, verifier):
         form = {
-            "grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT_URI,
+            "grant_type": "authorization_code", "code": canary.note("code", code), "redirect_uri": REDIRECT_URI,
             "client_id": self.client_id, "code_verifier": verifier,
         }  # fmt: skip
         answer = request(self.broker.url, "POST", "/oauth/token", form=form)
         assert answer.status == 200, (answer.status, answer.body)
         tokens = answer.json()
-        claims = json.loads(base64.urlsafe_b64decode(tokens["access_token"].split(".")[1] + "=="))
-        return Grant(self.broker, claims["grant_id"], tokens["access_token"], tokens.get("refresh_token"))
+        token = canary.note("access token", tokens["access_token"])
+        claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+        return Grant(self.broker, claims["grant_id"], token, canary.note("refresh token", tokens.get("refresh_token")))
+
+
+def approve(browser, path):
+    """Sends a signed-in user's browser to `path`, allows what is asked, and gives the address it is sent back to."""
+    browser.open(path)
+    back = browser.submit("/consent/", decision="allow")
+    assert back.startswith(REDIRECT_URI), back
+    return back
 
 
 def access(provider, budget="1.00", models=None, **limits):

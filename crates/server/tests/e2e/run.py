@@ -4,6 +4,7 @@ The binary under test is target/debug/aipassport, or what AIPASSPORT_BINARY name
 """
 
 import pathlib
+import signal
 import sys
 import time
 import unittest
@@ -53,6 +54,8 @@ def main():
     unknown = [name for name in names if name not in FILES]
     if unknown:
         raise SystemExit(f"there is no {unknown[0]}: {', '.join(FILES)}")
+    # Being told to stop is an ordinary end, at which the harness ends its processes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     result = Result()
     for name in names:
         print(f"\n-- {name.replace('_', ' ')}", flush=True)

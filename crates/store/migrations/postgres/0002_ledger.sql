@@ -41,7 +41,6 @@ create table calls (
     primary key (tenant_id, id)
 );
 create index calls_of_grant on calls (tenant_id, grant_id, admitted_at, id);
-create index calls_of_user on calls (tenant_id, user_id, admitted_at, id);
 create index open_calls on calls (instance_id) where settled_at is null;
 
 -- Who may still settle the calls it admitted.

@@ -38,9 +38,8 @@ create table calls (
     reasoning_tokens integer,
     price_digest text,
     primary key (tenant_id, id)
-) strict, without rowid;
+) strict;
 create index calls_of_grant on calls (tenant_id, grant_id, admitted_at, id);
-create index calls_of_user on calls (tenant_id, user_id, admitted_at, id);
 create index open_calls on calls (instance_id) where settled_at is null;
 
 -- Who may still settle the calls it admitted.

@@ -10,7 +10,9 @@
 //!
 //! [`domain::ledger::Account`]: aipassport_domain::ledger::Account
 
+mod accounts;
 mod batch;
+mod calls;
 mod queue;
 mod rows;
 mod sqlite;
@@ -21,6 +23,7 @@ use aipassport_domain::{
     time::Timestamp,
 };
 
+pub use self::calls::{CallRecord, CallsBefore, SettledCall};
 pub(crate) use self::queue::Queue;
 use crate::{DatabaseUrl, Store, StoreError};
 

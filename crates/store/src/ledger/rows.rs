@@ -1,6 +1,6 @@
 //! How the ledger's values are written to columns, the same on both engines.
 
-use aipassport_domain::ledger::Account;
+use aipassport_domain::{audit::Happened, ledger::Account};
 
 use super::batch::AccountKey;
 
@@ -14,4 +14,48 @@ pub(super) fn state_of(text: &str, key: &AccountKey) -> Option<Account> {
     serde_json::from_str(text)
         .inspect_err(|error| tracing::error!(?key, %error, "an account cannot be read; its calls are refused"))
         .ok()
+}
+
+/// The `kind` of an event and the whole of it, as the audit log's columns hold them.
+pub(super) fn kind_and_data(happened: &Happened) -> serde_json::Result<(String, String)> {
+    let data = serde_json::to_string(happened)?;
+    // The tag is written first. Asking `Happened::kind` would serialise it all again, for each call.
+    let kind = data.split('"').nth(3).unwrap_or_default().to_owned();
+    Ok((kind, data))
+}
+
+#[cfg(test)]
+mod tests {
+    use aipassport_domain::{
+        audit::CallOutcome,
+        ids::{CallId, ProviderId},
+        money::Money,
+        usage::TruthLabel,
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_kind_in_the_data_is_the_events_kind() {
+        let events = [
+            Happened::CallReserved {
+                call_id: CallId::new("call"),
+                provider: ProviderId::new("openai"),
+                model: "\"kind\":\"other\"".to_owned(),
+                held: Money::ZERO,
+            },
+            Happened::CallSettled {
+                call_id: CallId::new("call"),
+                cost: Money::ZERO,
+                label: TruthLabel::Reported,
+                outcome: CallOutcome::Completed,
+            },
+            Happened::LimitReached {
+                rule: "budget".to_owned(),
+            },
+        ];
+        for happened in events {
+            assert_eq!(kind_and_data(&happened).unwrap().0, happened.kind());
+        }
+    }
 }

@@ -9,8 +9,8 @@ use std::{io, path::Path, thread, time::Duration};
 
 use aipassport_domain::{
     audit::AuditEvent,
-    ids::UserId,
-    ledger::{Account, Held, Reservation, Settlement},
+    ids::{GrantId, UserId},
+    ledger::{Held, Reservation, Settlement},
     money::Money,
     time::Timestamp,
 };
@@ -19,7 +19,7 @@ use rusqlite::{Connection, OptionalExtension, Statement, Transaction, Transactio
 use super::{
     batch::{Books, Needs, OpenCall, Operation, Outcome, Settled},
     queue::{Inbox, Message, Queue, queue},
-    rows::{integer, state_of},
+    rows::{integer, kind_and_data, state_of},
 };
 
 /// How long the command line or a page may keep the file locked before calls are refused.
@@ -203,7 +203,7 @@ fn write(tx: &Transaction<'_>, books: &Books, outcomes: &[Outcome], instance_id:
             key.tenant_id.as_str(),
             key.grant_id.as_str(),
             key.provider.as_str(),
-            json(changed)?
+            serde_json::to_string(changed).map_err(unwritable)?
         ])?;
     }
     Ok(())
@@ -250,18 +250,19 @@ fn write_settled(settle: &mut Statement<'_>, settled: &Settled) -> rusqlite::Res
 }
 
 fn write_event(insert: &mut Statement<'_>, event: &AuditEvent) -> rusqlite::Result<()> {
+    let (kind, data) = kind_and_data(&event.what).map_err(unwritable)?;
     insert.execute(params![
         event.tenant_id.as_str(),
         event.at.millis(),
         event.actor.to_text(),
         event.user_id.as_ref().map(UserId::as_str),
-        event.grant_id.as_ref().map(aipassport_domain::ids::GrantId::as_str),
-        event.what.kind(),
-        json(&event.what)?,
+        event.grant_id.as_ref().map(GrantId::as_str),
+        kind,
+        data,
     ])?;
     Ok(())
 }
 
-fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+fn unwritable(error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(error.into())
 }

@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) mod grant;
 pub(crate) mod http;
 pub(crate) mod ledger;
+pub(crate) mod oauth;
 pub(crate) mod provider;
 
 /// A Wednesday noon in 2026, UTC; time moves only when a test says so.
@@ -84,7 +85,7 @@ impl TestBroker {
         format!("{}{path}", self.app.config.public_url)
     }
 
-    fn event(&self, user_id: Option<&UserId>, what: Happened) -> AuditEvent {
+    pub(crate) fn event(&self, user_id: Option<&UserId>, what: Happened) -> AuditEvent {
         AuditEvent {
             tenant_id: self.app.tenant_id.clone(),
             at: self.app.clock.now(),

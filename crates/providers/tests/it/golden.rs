@@ -1,11 +1,5 @@
 //! Plays the files of `tests/golden`: a request in, the request upstream out; an answer in, what
 //! the client sees, the usage and the charge out. Streams are cut at every byte.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a file that does not fit is a failed test"
-)]
 
 use std::{fs, path::Path};
 
@@ -13,12 +7,13 @@ use aipassport_domain::{money::Money, usage::Usage};
 use aipassport_providers::{
     adapter::{self, ProviderAdapter},
     meter::{Charge, Metered, Metering},
-    prices::PriceBook,
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_TYPE};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use crate::support::PRICES;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,7 +43,6 @@ struct Case {
 
 #[test]
 fn every_golden_file_is_as_the_provider_documents_it() {
-    let prices = PriceBook::embedded().unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut played = 0;
 
@@ -57,7 +51,7 @@ fn every_golden_file_is_as_the_provider_documents_it() {
             let path = file.unwrap().path();
             let text = fs::read_to_string(&path).unwrap();
             let case: Case = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            play(&case, provider, &prices, &path.display().to_string());
+            play(&case, provider, &path.display().to_string());
             played += 1;
         }
     }
@@ -65,8 +59,8 @@ fn every_golden_file_is_as_the_provider_documents_it() {
     assert!(played > 30, "only {played} golden files were found");
 }
 
-fn play(case: &Case, provider: &dyn ProviderAdapter, prices: &PriceBook, name: &str) {
-    let metering = request_goes_upstream(case, provider, prices, name);
+fn play(case: &Case, provider: &dyn ProviderAdapter, name: &str) {
+    let metering = request_goes_upstream(case, provider, name);
     let mut seen = Metered::default();
     if let Some(events) = &case.stream {
         seen = stream_is_metered(case, &metering, events, name);
@@ -81,7 +75,7 @@ fn play(case: &Case, provider: &dyn ProviderAdapter, prices: &PriceBook, name: &
     assert_eq!(seen.usage, case.usage, "{name}: usage");
     assert_eq!(seen.has_failed, case.has_failed, "{name}: has failed");
     let held = case.held.unwrap_or(Money::from_cents(100));
-    let Charge { cost, label, .. } = metering.charge(prices, &seen, held);
+    let Charge { cost, label, .. } = metering.charge(&PRICES, &seen, held);
     assert_eq!(label.as_str(), case.label, "{name}: label");
     assert!(cost <= held, "{name}: never above the hold");
     if let Some(expected) = case.cost {
@@ -89,7 +83,7 @@ fn play(case: &Case, provider: &dyn ProviderAdapter, prices: &PriceBook, name: &
     }
 }
 
-fn request_goes_upstream(case: &Case, provider: &dyn ProviderAdapter, prices: &PriceBook, name: &str) -> Metering {
+fn request_goes_upstream(case: &Case, provider: &dyn ProviderAdapter, name: &str) -> Metering {
     let route = provider
         .route(&Method::POST, &case.path, case.query.as_deref())
         .expect(name);
@@ -99,7 +93,7 @@ fn request_goes_upstream(case: &Case, provider: &dyn ProviderAdapter, prices: &P
     });
     let body = Bytes::from(serde_json::to_vec(&case.request).unwrap());
 
-    let read = provider.read(&route, &headers.collect(), body, prices).expect(name);
+    let read = provider.read(&route, &headers.collect(), body, &PRICES).expect(name);
     let features = read.call.features.named();
     let used: Vec<&str> = features
         .iter()
@@ -121,7 +115,7 @@ fn request_goes_upstream(case: &Case, provider: &dyn ProviderAdapter, prices: &P
 }
 
 fn stream_is_metered(case: &Case, metering: &Metering, events: &[String], name: &str) -> Metered {
-    let on_wire = |events: &[String]| -> String { events.iter().map(|event| format!("{event}\n\n")).collect() };
+    let on_wire = |events: &[String]| -> String { events.iter().flat_map(|event| [event, "\n\n"]).collect() };
     let stream = on_wire(events);
     let client_sees = case.client_sees.as_deref().map_or_else(|| stream.clone(), on_wire);
     let (whole, shown) = feed(metering, &[&stream]);

@@ -5,10 +5,15 @@
 //! whatever two readers could understand in two ways is refused, and the bytes are never written
 //! anew: [`crate::request::UpstreamBody`] only puts ours between them.
 
+#[cfg(test)]
+mod tests;
+mod text;
+
 use std::{borrow::Cow, ops::Range};
 
 use memchr::memchr2;
 
+use self::text::Text;
 use crate::request::ReadError;
 
 /// More nesting than any schema has, and less than a stack takes.
@@ -26,13 +31,6 @@ pub(crate) struct Reader<'a> {
     /// The names of every object that is being read, outermost first.
     names: Vec<Cow<'a, str>>,
     is_strict: bool,
-}
-
-/// A string as it stands in the body, without its quotes.
-#[derive(Clone, Copy)]
-pub(crate) struct Text<'a> {
-    raw: &'a str,
-    has_escapes: bool,
 }
 
 type Read<T> = Result<T, ReadError>;
@@ -91,7 +89,7 @@ impl<'a> Reader<'a> {
         if !self.take(b'}') {
             loop {
                 let name = self.text()?.decode();
-                self.check_name(first_name, &name)?;
+                self.check_name(first_name, name.clone())?;
                 if !self.take(b':') {
                     return self.refuse("a colon was expected");
                 }
@@ -139,15 +137,15 @@ impl<'a> Reader<'a> {
                 return self.refuse("a string does not end");
             };
             let plain = rest.get(..length).unwrap_or_default();
-            // Without a way out of the loop, so that it compiles to wide instructions.
-            if plain.iter().fold(false, |found, byte| found | (*byte < b' ')) {
+            // The smallest of all, and no early way out: this compiles to wide instructions.
+            if plain.iter().copied().min().is_some_and(|byte| byte < b' ') {
                 return self.refuse("a string has a control character");
             }
             self.at += length;
             if rest.get(length) == Some(&b'"') {
                 let raw = self.slice(start..self.at);
                 self.at += 1;
-                return Ok(Text { raw, has_escapes });
+                return Ok(Text::new(raw, has_escapes));
             }
             has_escapes = true;
             self.escape()?;
@@ -166,7 +164,7 @@ impl<'a> Reader<'a> {
         match first {
             Some(b'{') => self.skip_object(bytes)?,
             Some(b'[') => self.array(|reader| reader.count_text(bytes).map(|_| ()))?,
-            Some(b'"') => *bytes += self.text()?.raw.len() as u64,
+            Some(b'"') => *bytes += self.text()?.raw().len() as u64,
             Some(b't') => self.word("true")?,
             Some(b'f') => self.word("false")?,
             Some(b'n') => self.word("null")?,
@@ -264,7 +262,7 @@ impl<'a> Reader<'a> {
 
     /// Security invariant: in an object that we look into, no name stands twice. Else we would
     /// check the one and the provider obey the other.
-    fn check_name(&mut self, first_name: usize, name: &Cow<'a, str>) -> Read<()> {
+    fn check_name(&mut self, first_name: usize, name: Cow<'a, str>) -> Read<()> {
         if !self.is_strict {
             return Ok(());
         }
@@ -272,10 +270,10 @@ impl<'a> Reader<'a> {
         if before.len() >= MOST_MEMBERS {
             return self.refuse("an object has too many members");
         }
-        if before.contains(name) {
+        if before.contains(&name) {
             return self.refuse("a name stands twice in one object");
         }
-        self.names.push(name.clone());
+        self.names.push(name);
         Ok(())
     }
 
@@ -402,56 +400,5 @@ impl<'a> Reader<'a> {
 
     fn refuse<T>(&self, problem: &'static str) -> Read<T> {
         Err(ReadError::NotPlainJson { problem, at: self.at })
-    }
-}
-
-impl<'a> Text<'a> {
-    pub(crate) fn raw(self) -> &'a str {
-        self.raw
-    }
-
-    pub(crate) fn decode(self) -> Cow<'a, str> {
-        if !self.has_escapes {
-            return Cow::Borrowed(self.raw);
-        }
-        let mut decoded = String::with_capacity(self.raw.len());
-        let mut rest = self.raw;
-        while let Some((plain, escaped)) = rest.split_once('\\') {
-            decoded.push_str(plain);
-            let (character, length) = unescape(escaped);
-            decoded.push(character);
-            rest = escaped.get(length..).unwrap_or_default();
-        }
-        decoded.push_str(rest);
-        Cow::Owned(decoded)
-    }
-}
-
-/// The character that an escape stands for, and the length of the escape after its backslash.
-fn unescape(escape: &str) -> (char, usize) {
-    let character = match escape.as_bytes().first() {
-        Some(b'b') => '\u{8}',
-        Some(b'f') => '\u{c}',
-        Some(b'n') => '\n',
-        Some(b'r') => '\r',
-        Some(b't') => '\t',
-        Some(b'u') => return unescape_units(escape),
-        Some(byte) => char::from(*byte),
-        None => char::REPLACEMENT_CHARACTER,
-    };
-    (character, 1)
-}
-
-fn unescape_units(escape: &str) -> (char, usize) {
-    let unit = |from: usize| u16::from_str_radix(escape.get(from..from + 4)?, 16).ok();
-    let first = unit(1).unwrap_or_default();
-    let is_pair = escape.get(5..7) == Some("\\u");
-    let second = if is_pair { unit(7) } else { None };
-
-    let units = [first, second.unwrap_or_default()];
-    let mut characters = char::decode_utf16(units);
-    match characters.next() {
-        Some(Ok(character)) => (character, if character.len_utf16() == 2 { 11 } else { 5 }),
-        _ => (char::REPLACEMENT_CHARACTER, 5),
     }
 }

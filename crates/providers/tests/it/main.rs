@@ -1,0 +1,16 @@
+//! The adapters as the gateway sees them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a value that does not fit is a failed test"
+)]
+
+mod ceilings;
+mod features;
+mod golden;
+mod headers;
+mod meters;
+mod refusals;
+mod requests;
+mod routes;
+mod support;

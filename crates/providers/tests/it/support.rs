@@ -1,0 +1,70 @@
+//! Short ways to ask an adapter.
+
+use std::sync::LazyLock;
+
+use aipassport_domain::{
+    authorization_details::Features,
+    policy::{CallCost, CostCeiling},
+};
+use aipassport_providers::{
+    adapter::{self, ProviderAdapter},
+    prices::PriceBook,
+    request::{ReadError, ReadRequest},
+};
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+pub(crate) const CHAT: &str = "/v1/chat/completions";
+pub(crate) const RESPONSES: &str = "/v1/responses";
+pub(crate) const MESSAGES: &str = "/v1/messages";
+pub(crate) const PATHS: [&str; 3] = [CHAT, RESPONSES, MESSAGES];
+
+/// Reading the snapshot takes longer than most tests.
+pub(crate) static PRICES: LazyLock<PriceBook> = LazyLock::new(|| PriceBook::embedded().unwrap());
+
+pub(crate) fn provider_of(path: &str) -> &'static dyn ProviderAdapter {
+    let id = if path.starts_with(MESSAGES) {
+        "anthropic"
+    } else {
+        "openai"
+    };
+    adapter::by_id(id).unwrap()
+}
+
+pub(crate) fn read(path: &str, body: &str) -> Result<ReadRequest, ReadError> {
+    read_with(path, &HeaderMap::new(), body)
+}
+
+pub(crate) fn read_with(path: &str, headers: &HeaderMap, body: &str) -> Result<ReadRequest, ReadError> {
+    let provider = provider_of(path);
+    let route = provider.route(&Method::POST, path, None).expect(path);
+    provider.read(&route, headers, Bytes::copy_from_slice(body.as_bytes()), &PRICES)
+}
+
+/// The request upstream for a body with these further members.
+pub(crate) fn with(path: &str, members: &str) -> Result<ReadRequest, ReadError> {
+    let start = match path {
+        CHAT => r#"{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hi"}]"#,
+        RESPONSES => r#"{"model":"gpt-4o-mini","input":"Hi""#,
+        _ => r#"{"model":"claude-haiku-4-5","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]"#,
+    };
+    read(path, &format!("{start},{members}}}"))
+}
+
+/// The names of the features that a request uses.
+pub(crate) fn features(path: &str, members: &str) -> Vec<&'static str> {
+    let features: Features = with(path, members).expect(members).call.features;
+    let used = features.named().into_iter().filter(|(_, is_used)| *is_used);
+    used.map(|(name, _)| name).collect()
+}
+
+pub(crate) fn ceiling(read: &ReadRequest) -> CostCeiling {
+    let CallCost::AtMost(ceiling) = read.call.cost else {
+        unreachable!("{:?}", read.call.cost)
+    };
+    ceiling
+}
+
+pub(crate) fn refused(path: &str, members: &str) -> ReadError {
+    with(path, members).expect_err(members)
+}

@@ -1,0 +1,4 @@
+//! Apps.
+#[cfg(test)]
+pub(super) mod samples;
+mod view;

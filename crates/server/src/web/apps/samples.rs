@@ -1,0 +1,186 @@
+//! The pages about apps, with made-up ones.
+
+use aipassport_domain::{
+    grant::GrantStatus,
+    ledger::{Amount, LimitRule, LimitState},
+    money::Money,
+    time::Period,
+};
+use askama::Template;
+use jiff::{ToSpan, civil::date};
+
+use super::{
+    super::{
+        app_words, charts,
+        page::Section,
+        parts::{AppFace, Badge, Spend, Stamp},
+        samples::{face, inside, option},
+    },
+    view::{AccountLimits, AppPage, AppRow, AppsPage, CallRow, LimitField, LimitsPage, Month, RefusalRow},
+};
+
+fn budget(used: u32, reserved: u32, limit: u32) -> Spend {
+    Spend::of(
+        &LimitState {
+            rule: LimitRule::Budget,
+            limit: Amount::Money(Money::from_cents(limit)),
+            used: Amount::Money(Money::from_cents(used)),
+            reserved: Amount::Money(Money::from_cents(reserved)),
+            window: Some(Period::MONTH),
+            resets_at: None,
+        },
+        None,
+    )
+}
+
+fn row(face: AppFace, status: GrantStatus, spend: Spend, under_way: u32) -> AppRow {
+    AppRow {
+        grant_id: face.name.replace(' ', "-"),
+        face,
+        stamp: Stamp::of(status),
+        spends: vec![spend],
+        under_way,
+        last_used: "2 min ago".to_owned(),
+        until: "until 30 Nov".to_owned(),
+        is_live: !matches!(status, GrantStatus::Revoked | GrantStatus::Expired),
+        is_paused: status == GrantStatus::Paused,
+    }
+}
+
+fn month() -> Month {
+    let amounts: Vec<Money> = [1, 4, 0, 9, 12, 3, 0, 0, 7, 10, 20, 3, 2, 1, 15, 11]
+        .map(Money::from_cents)
+        .into();
+    Month {
+        name: "November".to_owned(),
+        spent: "$12.40".to_owned(),
+        of: Some("$40.00".to_owned()),
+        held: None,
+        spark: charts::bars(&amounts, 36),
+        forecast: Some("on course for $19.00–$23.00".to_owned()),
+    }
+}
+
+fn apps(apps: Vec<AppRow>, over: Vec<AppRow>) -> AppsPage {
+    AppsPage {
+        frame: inside(Section::Apps),
+        public_url: "http://127.0.0.1:8787".to_owned(),
+        has_key: false,
+        month: month(),
+        can_pause_all: true,
+        apps,
+        over,
+    }
+}
+
+fn app() -> AppPage {
+    let first = date(2026, 10, 24);
+    let spent: Vec<_> = (0..30_i32)
+        .map(|day| (first + day.days(), Money::from_cents((day.unsigned_abs() * 7) % 23)))
+        .collect();
+    let call = |cost: &str, label, outcome| CallRow {
+        when: "2 min ago".to_owned(),
+        model: "gpt-4o-mini".to_owned(),
+        tokens_in: "1,204 (1,024 cached)".to_owned(),
+        tokens_out: "512 (128 reasoning)".to_owned(),
+        cost: cost.to_owned(),
+        exact_cost: "$0.000375".to_owned(),
+        label,
+        outcome,
+    };
+    let count = |rule, used, limit, window| {
+        let state = LimitState {
+            rule,
+            limit: Amount::Count(limit),
+            used: Amount::Count(used),
+            reserved: Amount::Count(0),
+            window,
+            resets_at: None,
+        };
+        Spend::of(&state, None)
+    };
+    AppPage {
+        frame: inside(Section::Apps),
+        grant_id: "0192f3a4-7c1e-7abc-9def-0123456789ab".to_owned(),
+        face: face(),
+        stamp: Stamp::of(GrantStatus::Approved),
+        is_live: true,
+        is_paused: false,
+        purpose: Some("Summarise what you wrote today".to_owned()),
+        facts: vec![
+            ("May do", "Chat, Embeddings".to_owned()),
+            ("Models", "gpt-4o, gpt-4o-mini".to_owned()),
+            ("Allowed", "3 Oct, 14:02".to_owned()),
+            ("Until", "30 Nov, 14:02".to_owned()),
+        ],
+        under_way: 2,
+        spends: vec![budget(410, 2, 500)],
+        counts: vec![
+            count(LimitRule::Requests, 120, 500, Some(Period::MONTH)),
+            count(LimitRule::Rate, 3, 60, Some(Period::MINUTE)),
+            count(LimitRule::Concurrency, 2, 4, None),
+        ],
+        days: charts::days(&spent),
+        calls: vec![
+            call("held $0.0098", "", "under way"),
+            call("$0.0004", "reported", "completed"),
+            call("$0.0098", "worst case", "the app hung up"),
+        ],
+        refusals: vec![RefusalRow {
+            what: "gpt-5-pro, 12 times: not one of the models you allowed".to_owned(),
+            what_would_help: "It would pass if you allowed that model; the app would have to ask again.",
+            when: "12 min ago".to_owned(),
+        }],
+        base_urls: vec![("OpenAI SDK".to_owned(), "http://127.0.0.1:8787/openai/v1".to_owned())],
+    }
+}
+
+fn limits() -> LimitsPage {
+    let field = |id: &str, words, is_money, value: &str, per: &str| LimitField {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        words,
+        is_money,
+        value: value.to_owned(),
+        per: per.to_owned(),
+        used: Some("$4.10".to_owned()),
+    };
+    LimitsPage {
+        frame: inside(Section::Apps),
+        grant_id: "g".to_owned(),
+        version: 3,
+        face: face(),
+        errors: Vec::new(),
+        accounts: vec![AccountLimits {
+            name: "OpenAI".to_owned(),
+            numbers: vec![
+                field("openai.budget.P1M", "At most", true, "5.00", "a month"),
+                field("openai.requests.P1M", "Requests", false, "500", "a month"),
+            ],
+        }],
+        until: vec![
+            option("keep", "30 Nov, as it is", true),
+            option("3600", "1 hour from now", false),
+        ],
+        asks_password: true,
+    }
+}
+
+pub(in super::super) fn pages() -> Vec<(&'static str, String)> {
+    let local = app_words::face_of("Shell helper", "http://127.0.0.1:3000", Badge::LOCAL);
+    let bot = app_words::face_of("Old bot", "https://bot.example", Badge::UNVERIFIED);
+    let full = apps(
+        vec![
+            row(face(), GrantStatus::Approved, budget(410, 2, 500), 2),
+            row(local, GrantStatus::Paused, budget(40, 0, 200), 0),
+            row(bot.clone(), GrantStatus::Exhausted, budget(300, 0, 300), 0),
+        ],
+        vec![row(bot, GrantStatus::Revoked, budget(3, 0, 300), 0)],
+    );
+    vec![
+        ("apps", full.render().unwrap()),
+        ("apps-none", apps(Vec::new(), Vec::new()).render().unwrap()),
+        ("app", app().render().unwrap()),
+        ("limits", limits().render().unwrap()),
+    ]
+}

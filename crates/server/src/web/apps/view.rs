@@ -1,0 +1,111 @@
+//! What the pages about apps show.
+
+use askama::Template;
+
+use super::super::{
+    charts::{Bars, Days},
+    consent::Choosable,
+    page::Frame,
+    parts::{AppFace, FieldError, Spend, Stamp},
+};
+
+#[derive(Template)]
+#[template(path = "apps.html")]
+pub(super) struct AppsPage {
+    pub(super) frame: Frame,
+    pub(super) public_url: String,
+    pub(super) has_key: bool,
+    pub(super) month: Month,
+    pub(super) can_pause_all: bool,
+    pub(super) apps: Vec<AppRow>,
+    /// Stopped and expired.
+    pub(super) over: Vec<AppRow>,
+}
+
+pub(super) struct Month {
+    pub(super) name: String,
+    pub(super) spent: String,
+    pub(super) of: Option<String>,
+    pub(super) held: Option<String>,
+    pub(super) spark: Bars,
+    pub(super) forecast: Option<String>,
+}
+
+pub(super) struct AppRow {
+    pub(super) grant_id: String,
+    pub(super) face: AppFace,
+    pub(super) stamp: Stamp,
+    pub(super) spends: Vec<Spend>,
+    pub(super) under_way: u32,
+    pub(super) last_used: String,
+    pub(super) until: String,
+    pub(super) is_live: bool,
+    pub(super) is_paused: bool,
+}
+
+#[derive(Template)]
+#[template(path = "app.html")]
+pub(super) struct AppPage {
+    pub(super) frame: Frame,
+    pub(super) grant_id: String,
+    pub(super) face: AppFace,
+    pub(super) stamp: Stamp,
+    pub(super) is_live: bool,
+    pub(super) is_paused: bool,
+    pub(super) purpose: Option<String>,
+    pub(super) facts: Vec<(&'static str, String)>,
+    pub(super) under_way: u32,
+    /// Of money, then of everything else that is counted.
+    pub(super) spends: Vec<Spend>,
+    pub(super) counts: Vec<Spend>,
+    pub(super) days: Days,
+    pub(super) calls: Vec<CallRow>,
+    pub(super) refusals: Vec<RefusalRow>,
+    /// (provider, base URL).
+    pub(super) base_urls: Vec<(String, String)>,
+}
+
+pub(super) struct CallRow {
+    pub(super) when: String,
+    pub(super) model: String,
+    pub(super) tokens_in: String,
+    pub(super) tokens_out: String,
+    pub(super) cost: String,
+    pub(super) exact_cost: String,
+    pub(super) label: &'static str,
+    pub(super) outcome: &'static str,
+}
+
+pub(super) struct RefusalRow {
+    pub(super) what: String,
+    pub(super) what_would_help: &'static str,
+    pub(super) when: String,
+}
+
+#[derive(Template)]
+#[template(path = "limits.html")]
+pub(super) struct LimitsPage {
+    pub(super) frame: Frame,
+    pub(super) grant_id: String,
+    pub(super) version: i64,
+    pub(super) face: AppFace,
+    pub(super) errors: Vec<FieldError>,
+    pub(super) accounts: Vec<AccountLimits>,
+    pub(super) until: Vec<Choosable>,
+    pub(super) asks_password: bool,
+}
+
+pub(super) struct AccountLimits {
+    pub(super) name: String,
+    pub(super) numbers: Vec<LimitField>,
+}
+
+pub(super) struct LimitField {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) words: &'static str,
+    pub(super) is_money: bool,
+    pub(super) value: String,
+    pub(super) per: String,
+    pub(super) used: Option<String>,
+}

@@ -1,0 +1,141 @@
+//! Bar charts of days, drawn on the server. Heights are whole units of the view box; the widths
+//! stretch with the page.
+
+use aipassport_domain::money::Money;
+use jiff::{ToSpan, civil::Date};
+
+use super::words;
+
+const BAR: u64 = 8;
+const STEP: u64 = 10;
+
+#[derive(Clone, Debug)]
+pub(super) struct Bars {
+    pub(super) width: u64,
+    pub(super) bars: Vec<Bar>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bar {
+    pub(super) x: u64,
+    pub(super) y: u64,
+    pub(super) width: u64,
+    pub(super) height: u64,
+}
+
+/// The last days of an app: a chart, and the same as a table.
+#[derive(Clone, Debug)]
+pub(super) struct Days {
+    pub(super) width: u64,
+    pub(super) bars: Vec<Bar>,
+    pub(super) first: String,
+    pub(super) last: &'static str,
+    pub(super) most: String,
+    /// (day, amount) of each day on which something was spent, newest first.
+    pub(super) rows: Vec<(String, String)>,
+}
+
+pub(super) fn bars(amounts: &[Money], height: u64) -> Bars {
+    let most = amounts.iter().max().map_or(1, |most| most.nanos().max(1));
+    let bars = (0_u64..).zip(amounts).map(|(place, amount)| {
+        let share = i128::from(amount.nanos().max(0)) * i128::from(height) / i128::from(most);
+        // A day without spending keeps a hairline, so that the days can be counted.
+        let tall = u64::try_from(share).unwrap_or(0).max(1);
+        Bar {
+            x: place * STEP,
+            y: height - tall,
+            width: BAR,
+            height: tall,
+        }
+    });
+    Bars {
+        width: u64::try_from(amounts.len()).unwrap_or(0).max(1) * STEP,
+        bars: bars.collect(),
+    }
+}
+
+/// `spent` per day, laid out over the days from `first` to `today`.
+pub(super) fn by_day(spent: &[(Date, Money)], first: Date, today: Date) -> Vec<(Date, Money)> {
+    let on = |day: Date| {
+        let of_day = spent.iter().filter(|(date, _)| *date == day);
+        of_day.fold(Money::ZERO, |sum, (_, amount)| sum.saturating_add(*amount))
+    };
+    first
+        .series(1.day())
+        .take_while(|day| *day <= today)
+        .map(|day| (day, on(day)))
+        .collect()
+}
+
+pub(super) fn days(spent: &[(Date, Money)]) -> Days {
+    let amounts: Vec<Money> = spent.iter().map(|(_, amount)| *amount).collect();
+    let Bars { width, bars } = bars(&amounts, 96);
+    let short = |day: &Date| day.strftime("%-d %b").to_string();
+    Days {
+        width,
+        bars,
+        first: spent.first().map(|(day, _)| short(day)).unwrap_or_default(),
+        last: "today",
+        most: words::dollars(amounts.iter().copied().max().unwrap_or_default()),
+        rows: spent
+            .iter()
+            .rev()
+            .filter(|(_, amount)| *amount > Money::ZERO)
+            .map(|(day, amount)| (short(day), words::dollars(*amount)))
+            .collect(),
+    }
+}
+
+/// Where the month is heading: (low, high), from the month so far and from its last week.
+///
+/// `None` in the first three days, and where nothing was spent: a guess from so little would only
+/// mislead.
+pub(super) fn forecast(month: &[(Date, Money)]) -> Option<(Money, Money)> {
+    let (today, _) = month.last()?;
+    let days = i64::try_from(month.len()).ok()?;
+    let left = i64::from(today.days_in_month()) - days;
+    let sum = |days: &[(Date, Money)]| {
+        let amounts = days.iter().map(|(_, amount)| amount.nanos());
+        amounts.fold(0_i64, i64::saturating_add)
+    };
+    let spent = sum(month);
+    if days < 4 || spent == 0 {
+        return None;
+    }
+    let week = month.get(month.len().saturating_sub(7)..).unwrap_or(month);
+    let week_days = i64::try_from(week.len()).ok()?;
+    let at_pace = |daily: i64| Money::from_nanos(spent.saturating_add(daily.saturating_mul(left)));
+    let (one, other) = (at_pace(spent / days), at_pace(sum(week) / week_days));
+    Some((one.min(other), one.max(other)))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn the_dearest_day_fills_the_chart_and_an_idle_one_is_a_hairline() {
+        let amounts = [Money::from_cents(50), Money::ZERO, Money::from_cents(100)];
+
+        let heights: Vec<u64> = bars(&amounts, 36).bars.iter().map(|bar| bar.height).collect();
+
+        assert_eq!(heights, [18, 1, 36]);
+    }
+
+    #[test]
+    fn a_forecast_lies_between_the_pace_of_the_month_and_of_its_last_week() {
+        let (first, today) = (date(2026, 11, 1), date(2026, 11, 20));
+        let spent = [(first, Money::from_cents(1000)), (today, Money::from_cents(700))];
+
+        let month = by_day(&spent, first, today);
+
+        assert_eq!(month.len(), 20);
+        assert_eq!(
+            forecast(&month),
+            Some((Money::from_cents(2550), Money::from_cents(2700)))
+        );
+        assert_eq!(forecast(&month[..3]), None);
+    }
+}

@@ -1,0 +1,159 @@
+//! What several pages are made of; `templates/parts.html` draws it.
+
+use aipassport_domain::{
+    grant::GrantStatus,
+    ledger::{Amount, LimitRule, LimitState},
+};
+
+use super::words;
+
+/// The state of a grant, as stamped into a passport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) word: &'static str,
+    pub(super) class: &'static str,
+}
+
+impl Stamp {
+    pub(super) fn of(status: GrantStatus) -> Self {
+        let word = match status {
+            GrantStatus::Pending => "Waiting",
+            GrantStatus::Approved => "Approved",
+            GrantStatus::Denied => "Not allowed",
+            GrantStatus::Revoked => "Stopped",
+            GrantStatus::Expired => "Expired",
+            GrantStatus::Exhausted => "Used up",
+            GrantStatus::Paused => "Paused",
+        };
+        Self {
+            word,
+            class: status.as_str(),
+        }
+    }
+}
+
+/// How far an app's address can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Badge {
+    pub(super) words: &'static str,
+    pub(super) class: &'static str,
+}
+
+impl Badge {
+    pub(super) const CHECKED: Self = Self {
+        words: "address checked",
+        class: "checked",
+    };
+    pub(super) const UNVERIFIED: Self = Self {
+        words: "not verified",
+        class: "unverified",
+    };
+    pub(super) const LOCAL: Self = Self {
+        words: "an app on this computer cannot be verified",
+        class: "local",
+    };
+}
+
+/// Who an app says it is, cleaned, and how far that can be believed.
+#[derive(Clone, Debug)]
+pub(super) struct AppFace {
+    pub(super) name: String,
+    pub(super) address: String,
+    pub(super) initial: String,
+    pub(super) badge: Badge,
+}
+
+/// What is wrong with one field of a form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FieldError {
+    /// The id of the field's element.
+    pub(super) field: String,
+    pub(super) words: String,
+}
+
+impl FieldError {
+    pub(super) fn new(field: impl Into<String>, words: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            words: words.into(),
+        }
+    }
+}
+
+/// Used, held and left of one limit.
+#[derive(Clone, Debug)]
+pub(super) struct Spend {
+    /// Whose account, where a grant has several.
+    pub(super) account: Option<String>,
+    pub(super) used: String,
+    pub(super) held: Option<String>,
+    pub(super) limit: String,
+    pub(super) per: String,
+    pub(super) used_percent: String,
+    pub(super) used_and_held_percent: String,
+    pub(super) class: &'static str,
+}
+
+impl Spend {
+    pub(super) fn of(state: &LimitState, account: Option<String>) -> Self {
+        let (used, held, limit) = (raw(state.used), raw(state.reserved), raw(state.limit));
+        let share = per_mille(used.saturating_add(held), limit);
+        Self {
+            account,
+            used: used_words(state),
+            held: (held > 0).then(|| amount(state.reserved)),
+            limit: limit_words(state),
+            per: match state.rule {
+                LimitRule::Concurrency => "at once".to_owned(),
+                _ => words::per(state.window),
+            },
+            used_percent: percent(per_mille(used, limit)),
+            used_and_held_percent: percent(share),
+            class: match share {
+                1000.. => "over",
+                800..1000 => "near",
+                _ => "",
+            },
+        }
+    }
+}
+
+pub(super) fn amount(amount: Amount) -> String {
+    match amount {
+        Amount::Money(money) => words::dollars(money),
+        Amount::Count(count) => words::grouped(count),
+    }
+}
+
+fn used_words(state: &LimitState) -> String {
+    let used = amount(state.used);
+    match state.rule {
+        LimitRule::Budget => format!("{used} used"),
+        LimitRule::Requests | LimitRule::Rate => format!("{used} used"),
+        LimitRule::Concurrency => format!("{used} under way"),
+    }
+}
+
+fn limit_words(state: &LimitState) -> String {
+    match state.limit {
+        Amount::Money(money) => words::dollars(money),
+        Amount::Count(count) if state.rule == LimitRule::Concurrency => words::grouped(count),
+        Amount::Count(count) => words::counted(count, "request"),
+    }
+}
+
+fn raw(amount: Amount) -> u64 {
+    match amount {
+        Amount::Money(money) => money.nanos().unsigned_abs(),
+        Amount::Count(count) => count,
+    }
+}
+
+fn per_mille(part: u64, whole: u64) -> u64 {
+    let share = u128::from(part) * 1000 / u128::from(whole.max(1));
+    u64::try_from(share.min(1000)).unwrap_or(1000)
+}
+
+fn percent(per_mille: u64) -> String {
+    format!("{}.{}", per_mille / 10, per_mille % 10)
+}

@@ -1,0 +1,27 @@
+//! The store's promises, each shown on SQLite and on a PostgreSQL that the tests start themselves.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "a test fails by panicking, and nobody uses it"
+)]
+
+#[path = "../support/postgres.rs"]
+mod postgres;
+mod support;
+
+mod accounts;
+mod audit;
+mod clients;
+mod codes;
+mod consent;
+mod credentials;
+mod grants;
+mod migrations;
+mod refresh_tokens;
+mod sign_in;
+mod signing_keys;
+mod text;
+mod users;
