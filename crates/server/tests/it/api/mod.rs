@@ -1,1 +1,3 @@
-//! placeholder
+//! JSON for programs.
+
+mod v0_2;
