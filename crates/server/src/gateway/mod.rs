@@ -10,7 +10,7 @@ use aipassport_providers::adapter;
 use axum::{
     Router,
     extract::{Request, State},
-    routing::{any, get},
+    routing::{any, get, post},
 };
 
 use self::{grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
@@ -23,6 +23,7 @@ mod headers;
 mod live;
 mod models;
 mod open_reservation;
+mod own_chat;
 mod plain;
 mod proxy;
 mod read;
@@ -71,9 +72,12 @@ impl Gateway {
 pub fn routes() -> Router<App> {
     let own = Router::new()
         .route("/providers", get(models::providers))
-        .route("/models", get(models::models));
+        .route("/models", get(models::models))
+        .route("/proxy/chat", post(own_chat::chat));
     adapter::all().into_iter().fold(own, |routes, adapter| {
-        let call = async move |State(app): State<App>, request: Request| proxy::answer(&app, adapter, request).await;
+        let call = async move |State(app): State<App>, request: Request| {
+            proxy::answer(&app, adapter, Some(adapter), request).await
+        };
         routes.route(&format!("/{}/{{*path}}", adapter.id()), any(call))
     })
 }

@@ -11,7 +11,7 @@ use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
     client::Client,
     consent::{AuthorizationRequest, Door, NextStep, RequestState},
-    ids::{AuthorizationRequestId, ClientId, UserId},
+    ids::{AuthorizationRequestId, ClientId, GrantId, UserId},
 };
 use axum::{
     extract::{Path, RawQuery, State},
@@ -155,7 +155,7 @@ async fn open(
         id: AuthorizationRequestId::new(app.random.id(now)),
         tenant_id: app.tenant_id.clone(),
         client_id: client.id.clone(),
-        grant_id: aipassport_domain::ids::GrantId::new(app.random.id(now)),
+        grant_id: GrantId::new(app.random.id(now)),
         door: Door::AuthorizationCode {
             redirect_uri: redirect_uri.to_owned(),
             state: asked.state,

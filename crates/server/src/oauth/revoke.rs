@@ -4,6 +4,7 @@
 //! answer is 200 whatever the token was, so that it says nothing about tokens of others.
 
 use aipassport_domain::{
+    access_token::AccessTokenClaims,
     audit::{Actor, AuditEvent, Happened, RevocationReason},
     client::Client,
     ids::GrantId,
@@ -36,7 +37,7 @@ pub(super) async fn revoke(State(app): State<App>, request: Request<Body>) -> Re
 async fn revoke_access_token(
     app: &App,
     client: &Client,
-    claims: &aipassport_domain::access_token::AccessTokenClaims,
+    claims: &AccessTokenClaims,
     now: Timestamp,
 ) -> Result<(), OAuthError> {
     let what = Happened::AccessTokenRevoked {

@@ -39,6 +39,14 @@ pub struct SettledCall {
     pub price_digest: String,
 }
 
+/// What a grant's settled calls add up to, over its whole life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GrantUsage {
+    /// Those that count: a refused or failed call does not.
+    pub requests: u64,
+    pub cost: Money,
+}
+
 /// Where a list of calls goes on: after this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallsBefore {
@@ -91,6 +99,21 @@ impl Store {
         .all(self.pool())
         .await?;
         rows.iter().map(read).collect()
+    }
+
+    pub async fn usage_of_grant(&self, tenant_id: &TenantId, grant_id: &GrantId) -> Result<GrantUsage, StoreError> {
+        let row = sql("select cast(coalesce(sum(counted_requests), 0) as bigint) as requests,
+                    cast(coalesce(sum(cost_nanos), 0) as bigint) as cost
+             from calls where tenant_id = $1 and grant_id = $2")
+        .bind(tenant_id)
+        .bind(grant_id)
+        .first(self.pool())
+        .await?
+        .ok_or_else(|| corrupt("a sum without a row"))?;
+        Ok(GrantUsage {
+            requests: u64::try_from(row.integer("requests")?).unwrap_or(0),
+            cost: Money::from_nanos(row.integer("cost")?),
+        })
     }
 
     /// When each grant of a user was last used, for those that were.

@@ -23,7 +23,7 @@ use aipassport_domain::{
     time::Timestamp,
 };
 
-pub use self::calls::{CallRecord, CallsBefore, SettledCall};
+pub use self::calls::{CallRecord, CallsBefore, GrantUsage, SettledCall};
 pub(crate) use self::queue::Queue;
 use crate::{DatabaseUrl, Store, StoreError};
 
