@@ -233,9 +233,11 @@ fn a_cut_stream_is_charged_for_what_was_seen_and_what_may_be_under_way() {
 }
 
 #[test]
-fn where_reasoning_may_be_hidden_a_cut_stream_costs_what_was_held() {
+fn where_output_may_be_hidden_a_cut_stream_costs_what_was_held() {
     let held = Money::from_cents(100);
     for (path, model, members, expected) in [
+        (CHAT, "gpt-4o", "", TruthLabel::Estimated),
+        (CHAT, "gpt-4o", r#","moderation":{"model":"m"}"#, TruthLabel::WorstCase),
         (CHAT, "gpt-5", "", TruthLabel::WorstCase),
         (CHAT, "gpt-5.1", r#","reasoning_effort":"none""#, TruthLabel::Estimated),
         (
@@ -255,6 +257,12 @@ fn where_reasoning_may_be_hidden_a_cut_stream_costs_what_was_held() {
             MESSAGES,
             "claude-haiku-4-5",
             r#","thinking":{"type":"adaptive"}"#,
+            TruthLabel::WorstCase,
+        ),
+        (
+            MESSAGES,
+            "claude-haiku-4-5",
+            r#","tools":[{"name":"f"}]"#,
             TruthLabel::WorstCase,
         ),
         (MESSAGES, "claude-sonnet-5", "", TruthLabel::WorstCase),

@@ -16,6 +16,7 @@ mod consent;
 mod error;
 mod form;
 mod keys;
+mod numbers;
 mod page;
 mod parts;
 mod register;
@@ -44,10 +45,18 @@ const LONGEST_FORM: usize = 256 * 1024;
 
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
+        .route("/", get(|| async { page::see_other(return_to::HOME) }))
         .route("/login", get(sign_in::show).post(sign_in::sign_in))
         .route("/login/demo", post(sign_in::one_click_sign_in))
         .route("/logout", post(sign_in::sign_out))
         .route("/consent/{request_id}", get(consent::show).post(consent::decide))
+        .route("/apps", get(apps::show))
+        .route("/apps/pause-all", post(apps::pause_all))
+        .route("/apps/{grant_id}", get(apps::show_one))
+        .route("/apps/{grant_id}/limits", get(apps::show_limits).post(apps::change))
+        .route("/apps/{grant_id}/stop", post(apps::stop))
+        .route("/apps/{grant_id}/pause", post(apps::pause))
+        .route("/apps/{grant_id}/resume", post(apps::resume))
         .route("/keys", get(keys::show).post(keys::add))
         .route("/keys/{id}/remove", post(keys::remove))
         .route("/apps/register", get(register::show).post(register::register))

@@ -13,8 +13,8 @@ use aipassport_domain::{
 };
 
 use super::{
-    super::{form::Fields, parts::FieldError, words},
-    terms::{Terms, candidates, chosen_features, window_name},
+    super::{form::Fields, numbers, parts::FieldError, words},
+    terms::{Terms, candidates, chosen_features},
 };
 
 /// What the user chose of each account that is used.
@@ -93,7 +93,7 @@ fn limits(terms: &Terms<'_>, access: &AiAccess, fields: &Fields, errors: &mut Ve
     let standing = terms.limits(access);
     let mut chosen = Limits::default();
     for (window, most) in &standing.budget {
-        let field = format!("{provider}.budget.{}", window_name(*window));
+        let field = numbers::field(&access.provider, "budget", *window);
         let asked = access.limits.budget.get(window).copied();
         match amount(fields, &field, asked) {
             Ok(amount) => _ = chosen.budget.insert(*window, amount),
@@ -103,17 +103,18 @@ fn limits(terms: &Terms<'_>, access: &AiAccess, fields: &Fields, errors: &mut Ve
             }
         }
     }
-    let mut number = |rule: String, most: u64| {
-        let field = format!("{provider}.{rule}");
-        count(fields.text(&field), most).unwrap_or_else(|words| {
+    let mut number = |field: String, most: u64| {
+        numbers::count(fields.text(&field), most).unwrap_or_else(|words| {
             errors.push(FieldError::new(field, words));
             most
         })
     };
     chosen.requests = map(&standing.requests, |window, most| {
-        number(format!("requests.{}", window_name(*window)), most)
+        number(numbers::field(&access.provider, "requests", *window), most)
     });
-    chosen.rate = map(&standing.rate, |period, most| number(format!("rate.{period}"), most));
+    chosen.rate = map(&standing.rate, |period, most| {
+        number(numbers::field(&access.provider, "rate", Some(*period)), most)
+    });
     let at_once = number(
         "concurrency".to_owned(),
         standing.concurrency.unwrap_or(u32::MAX).into(),
@@ -121,7 +122,7 @@ fn limits(terms: &Terms<'_>, access: &AiAccess, fields: &Fields, errors: &mut Ve
     chosen.concurrency = Some(u32::try_from(at_once).unwrap_or(u32::MAX));
     let asked = access.limits.output_tokens_per_request;
     if asked.is_some() || !fields.text(&format!("{provider}.output")).is_empty() {
-        chosen.output_tokens_per_request = Some(number("output".to_owned(), asked.unwrap_or(u64::MAX)));
+        chosen.output_tokens_per_request = Some(number(format!("{provider}.output"), asked.unwrap_or(u64::MAX)));
     }
     chosen
 }
@@ -133,31 +134,14 @@ fn map<K: Ord + Copy>(standing: &BTreeMap<K, u64>, mut chosen: impl FnMut(&K, u6
 /// The amount typed, or the one picked; where both are there, the lower, so that nobody grants
 /// more than either says.
 fn amount(fields: &Fields, field: &str, asked: Option<Money>) -> Result<Money, String> {
-    let example = asked.map_or_else(
-        || "Write an amount like 5.00.".to_owned(),
-        |asked| format!("Write an amount like 1.00, at most {asked}."),
-    );
-    let typed = fields.text(field).trim_start_matches('$').replace(',', ".");
+    let typed = fields.text(field);
     let picked = fields.text(&format!("{field}.preset"));
-    let mut amounts = Vec::new();
-    for text in [typed.as_str(), picked].into_iter().filter(|text| !text.is_empty()) {
-        amounts.push(text.parse::<Money>().map_err(|_| example.clone())?);
-    }
-    let amount = amounts.into_iter().min().ok_or_else(|| example.clone())?;
-    let fits = amount > Money::ZERO && asked.is_none_or(|asked| amount <= asked);
-    if fits { Ok(amount) } else { Err(example) }
-}
-
-fn count(text: &str, most: u64) -> Result<u64, String> {
-    let is_plain = !text.is_empty() && text.len() <= 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse::<u64>().ok().filter(|number| is_plain && *number > 0);
-    number.filter(|number| *number <= most).ok_or_else(|| {
-        if most > u64::from(u32::MAX) {
-            "Write a whole number, at least 1.".to_owned()
-        } else {
-            format!("Write a whole number from 1 to {}.", words::grouped(most))
-        }
-    })
+    let entered = [typed, picked].into_iter().filter(|text| !text.is_empty());
+    let amounts: Vec<Money> = entered
+        .map(|text| numbers::amount(text, asked))
+        .collect::<Result<_, _>>()?;
+    // Nothing entered is read as nothing, which is no amount.
+    amounts.into_iter().min().map_or_else(|| numbers::amount("", asked), Ok)
 }
 
 fn validity(fields: &Fields, errors: &mut Vec<FieldError>) -> Validity {

@@ -14,7 +14,7 @@ use aipassport_providers::prices::{PriceBook, PriceClass, PricedModel};
 use aipassport_store::ProviderCredential;
 
 use super::{
-    super::{form::Fields, parts::FieldError, words},
+    super::{form::Fields, numbers, parts::FieldError, words},
     estimate,
     view::{AccountTerms, BudgetField, Choosable, NumberField, Tick},
 };
@@ -113,7 +113,7 @@ impl Terms<'_> {
             models_open: has_error(&model_field),
             future: self.future(access),
             budgets: self.budgets(access, &limits, &models),
-            more: self.more(provider, &limits),
+            more: self.more(access, &limits),
             models,
             capability_field: format!("{provider}.capability"),
             model_field,
@@ -205,7 +205,7 @@ impl Terms<'_> {
             .filter_map(|tick| self.prices.model(&access.provider, &tick.value))
             .collect();
         let field = |(window, most): (&_, &Money)| {
-            let name = format!("{}.budget.{}", access.provider, window_name(*window));
+            let name = numbers::field(&access.provider, "budget", *window);
             let asked = access.limits.budget.get(window).copied();
             let at_first = self
                 .defaults
@@ -232,9 +232,9 @@ impl Terms<'_> {
         limits.budget.iter().map(field).collect()
     }
 
-    fn more(&self, provider: &str, limits: &Limits) -> Vec<NumberField> {
-        let field = |rule: &str, words: &str, value: Option<u64>, per: String| {
-            let name = format!("{provider}.{rule}");
+    fn more(&self, access: &AiAccess, limits: &Limits) -> Vec<NumberField> {
+        let provider = &access.provider;
+        let field = |name: String, words: &str, value: Option<u64>, per: String| {
             let value = value.map(|value| value.to_string()).unwrap_or_default();
             NumberField {
                 id: name.clone(),
@@ -246,13 +246,13 @@ impl Terms<'_> {
         };
         let mut fields = Vec::new();
         for (window, max) in &limits.requests {
-            let rule = format!("requests.{}", window_name(*window));
-            fields.push(field(&rule, "Requests", Some(*max), words::per(*window)));
+            let name = numbers::field(provider, "requests", *window);
+            fields.push(field(name, "Requests", Some(*max), words::per(*window)));
         }
         for (period, requests) in &limits.rate {
-            let rule = format!("rate.{period}");
+            let name = numbers::field(provider, "rate", Some(*period));
             fields.push(field(
-                &rule,
+                name,
                 "Requests in quick succession",
                 Some(*requests),
                 words::per(Some(*period)),
@@ -260,13 +260,13 @@ impl Terms<'_> {
         }
         let at_once = limits.concurrency.map(u64::from);
         fields.push(field(
-            "concurrency",
+            format!("{provider}.concurrency"),
             "Requests at the same time",
             at_once,
             "at once".to_owned(),
         ));
         fields.push(field(
-            "output",
+            format!("{provider}.output"),
             "Longest answer",
             limits.output_tokens_per_request,
             "tokens; empty for the model’s own".to_owned(),
@@ -345,11 +345,6 @@ impl Terms<'_> {
         };
         self.errors.iter().any(is_more)
     }
-}
-
-/// Names the window of a limit in a field: `P1M`, or `life`.
-pub(super) fn window_name(window: aipassport_domain::limits::Window) -> String {
-    window.map_or_else(|| "life".to_owned(), |period| period.to_string())
 }
 
 /// The features that are on in the form.

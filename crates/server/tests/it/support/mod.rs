@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) mod grant;
 pub(crate) mod http;
 pub(crate) mod oauth;
+pub(crate) mod ledger;
 pub(crate) mod provider;
 
 /// A Wednesday noon in 2026, UTC; time moves only when a test says so.
@@ -170,6 +171,17 @@ impl TestBroker {
     pub(crate) async fn settled(&self) {
         while !self.app.tasks.is_empty() {
             tokio::task::yield_now().await;
+        }
+    }
+
+    /// Begins to stop the broker; the future ends when it has stopped.
+    pub(crate) fn stop(&mut self) -> impl Future<Output = ()> + use<> {
+        self.stop.cancel();
+        let running = self.running.take();
+        async move {
+            if let Some(running) = running {
+                running.await.unwrap();
+            }
         }
     }
 
