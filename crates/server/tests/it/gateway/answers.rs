@@ -35,13 +35,26 @@ async fn threat_128_headers_about_the_account_and_the_connection_stay_behind() {
 
     assert_eq!(answer.status, 200);
     for name in [
-        "set-cookie", "server", "openai-organization", "openai-project", "alt-svc", "access-control-allow-origin",
-        "etag", "keep-alive", "connection", "x-secret", "strict-transport-security", "via",
+        "set-cookie",
+        "server",
+        "openai-organization",
+        "openai-project",
+        "alt-svc",
+        "access-control-allow-origin",
+        "etag",
+        "keep-alive",
+        "connection",
+        "x-secret",
+        "strict-transport-security",
+        "via",
     ] {
         assert_eq!(answer.header(name), "", "{name}");
     }
     assert_eq!(answer.header("x-request-id"), answer.header("aipassport-request-id"));
-    assert_eq!(answer.header("aipassport-request-id"), broker.held(&grant).await[0].0.as_str());
+    assert_eq!(
+        answer.header("aipassport-request-id"),
+        broker.held(&grant).await[0].0.as_str()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,18 +63,39 @@ async fn threat_129_what_is_no_answer_of_an_api_is_a_clean_502_and_its_connectio
     let endless_head = format!("HTTP/1.1 200 OK\r\n{}", "x-more: 1\r\n".repeat(10_000));
     let huge_header = format!("HTTP/1.1 200 OK\r\nx-more: {}\r\n\r\n", "x".repeat(200_000));
     for (name, bytes) in [
-        ("a redirect", answer(&format!("307 X\r\n{json}\r\nlocation: https://evil.example/"), "{}")),
-        ("switching protocols", b"HTTP/1.1 101 X\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n".to_vec()),
+        (
+            "a redirect",
+            answer(&format!("307 X\r\n{json}\r\nlocation: https://evil.example/"), "{}"),
+        ),
+        (
+            "switching protocols",
+            b"HTTP/1.1 101 X\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n".to_vec(),
+        ),
         ("a page", answer("200 OK\r\ncontent-type: text/html", "<h1>Hello</h1>")),
-        ("an error page", answer("503 X\r\ncontent-type: text/html", "<h1>Down</h1>")),
+        (
+            "an error page",
+            answer("503 X\r\ncontent-type: text/html", "<h1>Down</h1>"),
+        ),
         ("no type", answer("200 OK", "{}")),
-        ("gzip", answer(&format!("200 OK\r\n{json}\r\ncontent-encoding: gzip"), "\u{1f}")),
+        (
+            "gzip",
+            answer(&format!("200 OK\r\n{json}\r\ncontent-encoding: gzip"), "\u{1f}"),
+        ),
         ("an endless head", endless_head.into_bytes()),
         ("a huge header", huge_header.into_bytes()),
-        ("wrong chunks", format!("HTTP/1.1 200 OK\r\n{json}\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{{}}").into_bytes()),
-        ("two lengths", format!("HTTP/1.1 200 OK\r\n{json}\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{{}}").into_bytes()),
+        (
+            "wrong chunks",
+            format!("HTTP/1.1 200 OK\r\n{json}\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{{}}").into_bytes(),
+        ),
+        (
+            "two lengths",
+            format!("HTTP/1.1 200 OK\r\n{json}\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{{}}").into_bytes(),
+        ),
         ("not HTTP", b"SSH-2.0-OpenSSH_9.6\r\n\r\n".to_vec()),
-        ("a short body", format!("HTTP/1.1 200 OK\r\n{json}\r\ncontent-length: 90\r\n\r\n{{}}").into_bytes()),
+        (
+            "a short body",
+            format!("HTTP/1.1 200 OK\r\n{json}\r\ncontent-length: 90\r\n\r\n{{}}").into_bytes(),
+        ),
     ] {
         let provider = TestProvider::start().await;
         let broker = TestBroker::before(&provider).await;
@@ -83,7 +117,10 @@ async fn threat_129_interim_answers_are_skipped() {
     let broker = TestBroker::before(&provider).await;
     let grant = broker.granted().await;
     let interim = "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".repeat(20).into_bytes();
-    let real = answer("200 OK\r\ncontent-type: application/json", &completion(1, 1).to_string());
+    let real = answer(
+        "200 OK\r\ncontent-type: application/json",
+        &completion(1, 1).to_string(),
+    );
     provider.then([Step::Send(interim), Step::Send(real)]);
 
     assert_eq!(broker.chat(&grant, &chat(5)).await.json(), completion(1, 1));
@@ -117,7 +154,10 @@ async fn threat_85_a_redirect_is_not_followed() {
         })
         .await;
         let grant = broker.granted().await;
-        let head = format!("{status} X\r\ncontent-type: application/json\r\nlocation: {}/v1", evil.base_url());
+        let head = format!(
+            "{status} X\r\ncontent-type: application/json\r\nlocation: {}/v1",
+            evil.base_url()
+        );
         provider.then([Step::Send(answer(&head, "{}"))]);
 
         let refused = broker.chat(&grant, &chat(5)).await;
@@ -159,16 +199,38 @@ async fn threat_131_a_key_echoed_in_a_body_a_header_or_a_stream_is_redacted_and_
     let json = "content-type: application/json";
     let split = chunk(&format!("data: {{\"x\":\"{first}"));
     for (name, script) in [
-        ("plain", vec![Step::Send(answer(&format!("200 OK\r\n{json}"), &echo(CANARY_KEY)))]),
-        ("base64", vec![Step::Send(answer(&format!("200 OK\r\n{json}"), &echo(&encoded)))]),
-        ("an error", vec![Step::Send(answer(&format!("500 X\r\n{json}"), &format!(r#"{{"error":"{CANARY_KEY}"}}"#)))]),
+        (
+            "plain",
+            vec![Step::Send(answer(&format!("200 OK\r\n{json}"), &echo(CANARY_KEY)))],
+        ),
+        (
+            "base64",
+            vec![Step::Send(answer(&format!("200 OK\r\n{json}"), &echo(&encoded)))],
+        ),
+        (
+            "an error",
+            vec![Step::Send(answer(
+                &format!("500 X\r\n{json}"),
+                &format!(r#"{{"error":"{CANARY_KEY}"}}"#),
+            ))],
+        ),
         (
             "a header",
-            vec![Step::Send(answer(&format!("429 X\r\n{json}\r\nretry-after: {CANARY_KEY}"), r#"{"error":{}}"#))],
+            vec![Step::Send(answer(
+                &format!("429 X\r\n{json}\r\nretry-after: {CANARY_KEY}"),
+                r#"{"error":{}}"#,
+            ))],
         ),
         (
             "a stream, split",
-            vec![stream_head(), delta("Hi"), split, chunk(&format!("{second}\"}}\n\n")), usage_and_done(1, 1), last_chunk()],
+            vec![
+                stream_head(),
+                delta("Hi"),
+                split,
+                chunk(&format!("{second}\"}}\n\n")),
+                usage_and_done(1, 1),
+                last_chunk(),
+            ],
         ),
     ] {
         let provider = TestProvider::start().await;
@@ -179,12 +241,22 @@ async fn threat_131_a_key_echoed_in_a_body_a_header_or_a_stream_is_redacted_and_
         let answer = broker.chat(&grant, &streamed_chat(5)).await;
 
         let seen = format!("{:?} {}", answer.headers, answer.text());
-        assert!(!seen.contains(CANARY_KEY) && !seen.contains("Y2FuYXJ5"), "{name}: {seen}");
+        assert!(
+            !seen.contains(CANARY_KEY) && !seen.contains("Y2FuYXJ5"),
+            "{name}: {seen}"
+        );
         assert!(seen.contains("*****"), "{name}: {seen}");
         let expected = Happened::CredentialEchoRedacted {
             provider: ProviderId::new("openai"),
         };
-        let told = async || broker.happened(&grant).await.into_iter().filter(|what| *what == expected).count();
+        let told = async || {
+            broker
+                .happened(&grant)
+                .await
+                .into_iter()
+                .filter(|what| *what == expected)
+                .count()
+        };
         eventually(async || told().await == 1).await;
     }
 }
@@ -198,7 +270,10 @@ async fn threat_130_an_odd_stream_passes_as_it_is() {
         ("a mark first", "\u{feff}data: {\"a\":1}\n\n".to_owned()),
         ("comments", ": ping\n\ndata: {\"a\":1}\n\n".to_owned()),
         ("a huge event", huge),
-        ("an error event", "data: {\"error\":{\"message\":\"overloaded\"}}\n\n".to_owned()),
+        (
+            "an error event",
+            "data: {\"error\":{\"message\":\"overloaded\"}}\n\n".to_owned(),
+        ),
     ] {
         let provider = TestProvider::start().await;
         let broker = TestBroker::before(&provider).await;
@@ -208,7 +283,10 @@ async fn threat_130_an_odd_stream_passes_as_it_is() {
         let answer = broker.chat(&grant, &streamed_chat(100)).await;
 
         assert!(answer.text() == body, "{name}: {:.200}", answer.text());
-        assert!(broker.only_settled(&grant).await.cost <= broker.only_held(&grant).await, "{name}");
+        assert!(
+            broker.only_settled(&grant).await.cost <= broker.only_held(&grant).await,
+            "{name}"
+        );
     }
 }
 
@@ -217,7 +295,12 @@ async fn an_error_event_in_a_stream_is_a_failure_of_the_provider() {
     let provider = TestProvider::start().await;
     let broker = TestBroker::before(&provider).await;
     let grant = broker.granted().await;
-    provider.then([stream_head(), delta("Hi"), chunk("data: {\"error\":{\"message\":\"overloaded\"}}\n\n"), last_chunk()]);
+    provider.then([
+        stream_head(),
+        delta("Hi"),
+        chunk("data: {\"error\":{\"message\":\"overloaded\"}}\n\n"),
+        last_chunk(),
+    ]);
 
     broker.chat(&grant, &streamed_chat(100)).await;
 
@@ -229,7 +312,9 @@ async fn a_document_too_large_to_hold_passes_as_it_comes() {
     let provider = TestProvider::start().await;
     let broker = TestBroker::before(&provider).await;
     let grant = broker.granted().await;
-    let large = completion(10, 5).to_string().replace("Hello there", &"x".repeat(3 * 1024 * 1024));
+    let large = completion(10, 5)
+        .to_string()
+        .replace("Hello there", &"x".repeat(3 * 1024 * 1024));
     provider.then([Step::Send(answer("200 OK\r\ncontent-type: application/json", &large))]);
 
     let answer = broker.chat(&grant, &chat(100)).await;
@@ -254,7 +339,12 @@ async fn threat_132_a_retry_of_the_sdks_costs_what_reached_the_provider_and_no_m
     }
 
     broker.settled().await;
-    let costs: Vec<String> = broker.settled_calls(&grant).await.iter().map(|call| call.cost.to_string()).collect();
+    let costs: Vec<String> = broker
+        .settled_calls(&grant)
+        .await
+        .iter()
+        .map(|call| call.cost.to_string())
+        .collect();
     assert_eq!(costs, ["0.00", "0.00", "0.00045"]);
     assert_eq!(provider.received().len(), 3);
 }

@@ -31,7 +31,11 @@ async fn a_credential_is_taken_from_where_each_sdk_puts_it() {
         ("x-goog-api-key", grant.token.clone()),
         ("api-key", grant.token.clone()),
     ] {
-        assert_eq!(with_headers(&broker, &[(header, &value)]).await.status, 200, "{header}: {value}");
+        assert_eq!(
+            with_headers(&broker, &[(header, &value)]).await.status,
+            200,
+            "{header}: {value}"
+        );
     }
 }
 
@@ -103,7 +107,11 @@ async fn a_refusal_has_the_shape_of_the_provider_on_whose_path_it_is() {
     assert_eq!(openai.json()["error"]["type"], "invalid_request_error");
     assert_eq!(anthropic.json()["type"], "error");
     assert_eq!(anthropic.json()["error"]["type"], "authentication_error");
-    assert!(anthropic.header("www-authenticate").contains("oauth-protected-resource/anthropic"));
+    assert!(
+        anthropic
+            .header("www-authenticate")
+            .contains("oauth-protected-resource/anthropic")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +121,9 @@ async fn threat_9_a_token_for_one_provider_is_worth_nothing_at_another() {
     let grant = broker.granted().await;
     let token_for = |id: &str| {
         let aud = audience(&broker.app.config.public_url, Some(&ProviderId::new(id)));
-        issue_access_token(&broker.app, &grant.grant, aud, broker.app.clock.now()).unwrap().token
+        issue_access_token(&broker.app, &grant.grant, aud, broker.app.clock.now())
+            .unwrap()
+            .token
     };
 
     let right = format!("Bearer {}", token_for("openai"));
@@ -154,7 +164,12 @@ async fn threat_14_a_token_dies_with_its_grant_its_client_and_its_own_revocation
 
     let grant = broker.granted().await;
     let client_id = grant.grant.client_id.clone();
-    let disabled = broker.grant_event(&grant, Happened::ClientDisabled { client_id: client_id.clone() });
+    let disabled = broker.grant_event(
+        &grant,
+        Happened::ClientDisabled {
+            client_id: client_id.clone(),
+        },
+    );
     let disable = async { assert!(store.disable_client(&client_id, &disabled).await.unwrap()) };
     assert_eq!(status_after(&broker, &grant, disable).await, 401);
 
@@ -164,7 +179,12 @@ async fn threat_14_a_token_dies_with_its_grant_its_client_and_its_own_revocation
         .signing
         .verify(&grant.token, broker.app.clock.now(), &broker.app.config.public_url)
         .unwrap();
-    let revoked = broker.grant_event(&grant, Happened::AccessTokenRevoked { jti: claims.jti.clone() });
+    let revoked = broker.grant_event(
+        &grant,
+        Happened::AccessTokenRevoked {
+            jti: claims.jti.clone(),
+        },
+    );
     let expires_at = aipassport_domain::time::Timestamp::from_seconds(claims.exp);
     let revoke = async {
         let revoked = store.revoke_access_token(grant.id(), &claims.jti, expires_at, &revoked);

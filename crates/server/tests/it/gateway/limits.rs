@@ -23,7 +23,10 @@ async fn admitted_of(broker: &Arc<TestBroker>, grant: &Arc<TestGrant>, calls: us
         sending.spawn(async move { broker.chat(&grant, &chat(100)).await.status });
     }
     let statuses = sending.join_all().await;
-    assert!(statuses.iter().all(|status| [200, 402, 429].contains(status)), "{statuses:?}");
+    assert!(
+        statuses.iter().all(|status| [200, 402, 429].contains(status)),
+        "{statuses:?}"
+    );
     statuses.into_iter().filter(|status| *status == 200).count()
 }
 
@@ -79,7 +82,10 @@ async fn threat_145_a_rate_is_never_exceeded_and_waiting_as_told_helps() {
     assert_eq!(admitted_of(&broker, &grant, 40).await, 7);
 
     let refused = broker.chat(&grant, &chat(100)).await;
-    assert_eq!((refused.status, refused.json()["aipassport"]["rule"].as_str()), (429, Some("rate")));
+    assert_eq!(
+        (refused.status, refused.json()["aipassport"]["rule"].as_str()),
+        (429, Some("rate"))
+    );
     let wait: i64 = refused.header("retry-after").parse().unwrap();
 
     broker.clock.advance_seconds(wait - 1);
@@ -94,7 +100,10 @@ async fn calls_at_once_are_limited_and_a_place_is_free_when_one_ends() {
     let broker = Arc::new(TestBroker::before(&provider).await);
     let grant = Arc::new(broker.granted_with(|access| access.limits.concurrency = Some(1)).await);
     let gate = Arc::new(Semaphore::new(0));
-    provider.then([Step::Wait(Arc::clone(&gate)), Step::Send(json_answer(200, &completion(1, 1)))]);
+    provider.then([
+        Step::Wait(Arc::clone(&gate)),
+        Step::Send(json_answer(200, &completion(1, 1))),
+    ]);
 
     let first = tokio::spawn({
         let (broker, grant) = (Arc::clone(&broker), Arc::clone(&grant));
@@ -126,10 +135,17 @@ async fn a_refusal_for_money_says_where_the_limit_stands_and_who_can_raise_it() 
     assert_eq!((refused.status, refused.header("retry-after")), (402, ""));
     let stands = &refused.json()["aipassport"];
     assert_eq!(stands["rule"], "budget");
-    assert_eq!((&stands["limit"], &stands["used"]), (&"0.000001".into(), &"0.00".into()));
+    assert_eq!(
+        (&stands["limit"], &stands["used"]),
+        (&"0.000001".into(), &"0.00".into())
+    );
     assert_eq!(stands["reserved"], "0.00");
     assert_eq!(stands["raise_url"], broker.url(&format!("/apps/{}", grant.id())));
-    let resets_at: Timestamp = stands["resets_at"].as_str().unwrap_or("1970-01-01T00:00:00Z").parse().unwrap();
+    let resets_at: Timestamp = stands["resets_at"]
+        .as_str()
+        .unwrap_or("1970-01-01T00:00:00Z")
+        .parse()
+        .unwrap();
     assert!(resets_at > broker.app.clock.now(), "{stands}");
     assert!(provider.received().is_empty());
 }
@@ -145,7 +161,11 @@ async fn answers_say_how_much_of_the_rate_is_left() {
     let answer = broker.chat(&grant, &chat(100)).await;
 
     assert_eq!(answer.header("ratelimit-policy"), r#""rate";q=7;w=60"#);
-    assert!(answer.header("ratelimit").starts_with(r#""rate";r=6;t="#), "{}", answer.header("ratelimit"));
+    assert!(
+        answer.header("ratelimit").starts_with(r#""rate";r=6;t="#),
+        "{}",
+        answer.header("ratelimit")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,7 +175,9 @@ async fn threat_137_a_model_without_a_price_is_refused_not_free() {
     let grant = broker
         .granted_with(|access| {
             access.models = aipassport_domain::authorization_details::Choice::of([
-                aipassport_domain::authorization_details::ModelPattern::Prefix { prefix: "gpt-".to_owned() },
+                aipassport_domain::authorization_details::ModelPattern::Prefix {
+                    prefix: "gpt-".to_owned(),
+                },
             ]);
         })
         .await;
@@ -164,6 +186,9 @@ async fn threat_137_a_model_without_a_price_is_refused_not_free() {
 
     let refused = broker.chat(&grant, &body).await;
 
-    assert_eq!((refused.status, refused.json()["aipassport"]["rule"].as_str()), (403, Some("price_unknown")));
+    assert_eq!(
+        (refused.status, refused.json()["aipassport"]["rule"].as_str()),
+        (403, Some("price_unknown"))
+    );
     assert!(provider.received().is_empty());
 }

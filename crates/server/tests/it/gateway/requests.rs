@@ -20,11 +20,15 @@ const PATH: &str = "/openai/v1/chat/completions";
 async fn post(broker: &TestBroker, grant: &TestGrant, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let bearer = grant.bearer();
     let headers = [headers, &[("authorization", &bearer)]].concat();
-    broker.send(broker.request("POST", path, &headers, body.to_owned().into())).await
+    broker
+        .send(broker.request("POST", path, &headers, body.to_owned().into()))
+        .await
 }
 
 async fn post_json_text(broker: &TestBroker, grant: &TestGrant, body: &str) -> u16 {
-    post(broker, grant, PATH, &[("content-type", "application/json")], body).await.status
+    post(broker, grant, PATH, &[("content-type", "application/json")], body)
+        .await
+        .status
 }
 
 /// The head of a request with a body of `length`, and whatever else.
@@ -68,9 +72,16 @@ async fn threat_110_what_is_not_plain_json_is_refused() {
         ",}",
         "",
     ] {
-        assert_eq!(post_json_text(&broker, &grant, &format!("{start}{end}")).await, 400, "{end}");
+        assert_eq!(
+            post_json_text(&broker, &grant, &format!("{start}{end}")).await,
+            400,
+            "{end}"
+        );
     }
-    assert_eq!(post_json_text(&broker, &grant, &format!("\u{feff}{start}}}")).await, 400);
+    assert_eq!(
+        post_json_text(&broker, &grant, &format!("\u{feff}{start}}}")).await,
+        400
+    );
     assert_eq!(post_json_text(&broker, &grant, "[]").await, 400);
     assert!(provider.received().is_empty());
 }
@@ -81,7 +92,14 @@ async fn threat_111_the_model_checked_is_the_model_dispatched() {
     let broker = TestBroker::before(&provider).await;
     let grant = broker.granted().await;
 
-    for model in ["gpt-4o-mini ", "GPT-4o-mini", "gpt-4o-mini-2024-07-18", "openai/gpt-4o-mini", "gpt-4o", "gpt-4o-mini\u{200b}"] {
+    for model in [
+        "gpt-4o-mini ",
+        "GPT-4o-mini",
+        "gpt-4o-mini-2024-07-18",
+        "openai/gpt-4o-mini",
+        "gpt-4o",
+        "gpt-4o-mini\u{200b}",
+    ] {
         let mut body = chat(5);
         body["model"] = json!(model);
         let refused = broker.chat(&grant, &body).await;
@@ -98,7 +116,10 @@ async fn threat_112_what_costs_more_or_reaches_further_is_refused_unless_granted
     let grant = broker.granted_with(|access| access.features.tools = false).await;
 
     for (member, value) in [
-        ("tools", json!([{"type": "function", "function": {"name": "f", "parameters": {}}}])),
+        (
+            "tools",
+            json!([{"type": "function", "function": {"name": "f", "parameters": {}}}]),
+        ),
         ("web_search_options", json!({})),
         ("store", json!(true)),
         ("modalities", json!(["text", "audio"])),
@@ -151,7 +172,10 @@ async fn threat_114_only_the_path_templates_pass() {
             "POST {target} HTTP/1.1\r\nhost: x\r\nauthorization: {bearer}\r\ncontent-type: application/json\r\n\
              content-length: 2\r\nconnection: close\r\n\r\n{{}}"
         );
-        assert!(broker.raw(request.as_bytes()).await.starts_with("HTTP/1.1 40"), "{target}");
+        assert!(
+            broker.raw(request.as_bytes()).await.starts_with("HTTP/1.1 40"),
+            "{target}"
+        );
     }
     let connect = "CONNECT api.openai.com:443 HTTP/1.1\r\nhost: api.openai.com:443\r\nconnection: close\r\n\r\n";
     assert!(broker.raw(connect.as_bytes()).await.starts_with("HTTP/1.1 40"));
@@ -204,7 +228,10 @@ async fn threat_116_no_other_method_and_no_upgrade() {
         ("x-http-method-override", "DELETE"),
         ("x-method-override", "GET"),
     ];
-    assert_eq!(post(&broker, &grant, PATH, &headers, &chat(5).to_string()).await.status, 200);
+    assert_eq!(
+        post(&broker, &grant, PATH, &headers, &chat(5).to_string()).await.status,
+        200
+    );
     assert!(provider.only_request().head.starts_with("POST "));
     assert_eq!(provider.only_request().header("x-http-method-override"), None);
 }
@@ -217,8 +244,13 @@ async fn threat_127_an_upgrade_is_refused() {
 
     for upgrade in ["websocket", "h2c"] {
         let body = chat(5).to_string();
-        let more = format!("connection: upgrade, close\r\nupgrade: {upgrade}\r\ncontent-length: {}\r\n", body.len());
-        let answer = broker.raw(format!("{}{body}", raw_head(&grant, &more)).as_bytes()).await;
+        let more = format!(
+            "connection: upgrade, close\r\nupgrade: {upgrade}\r\ncontent-length: {}\r\n",
+            body.len()
+        );
+        let answer = broker
+            .raw(format!("{}{body}", raw_head(&grant, &more)).as_bytes())
+            .await;
         assert!(answer.starts_with("HTTP/1.1 403"), "{upgrade}: {answer}");
     }
     assert!(provider.received().is_empty());
@@ -253,11 +285,24 @@ async fn threat_118_hop_by_hop_headers_go_no_further_and_cannot_drop_ours() {
         ("proxy-connection", "keep-alive"),
     ];
 
-    assert_eq!(post(&broker, &grant, PATH, &headers, &chat(5).to_string()).await.status, 200);
+    assert_eq!(
+        post(&broker, &grant, PATH, &headers, &chat(5).to_string()).await.status,
+        200
+    );
 
     let sent = provider.only_request();
-    assert_eq!(sent.header("authorization"), Some(format!("Bearer {CANARY_KEY}").as_str()));
-    for name in ["connection", "keep-alive", "te", "trailer", "proxy-authorization", "proxy-connection"] {
+    assert_eq!(
+        sent.header("authorization"),
+        Some(format!("Bearer {CANARY_KEY}").as_str())
+    );
+    for name in [
+        "connection",
+        "keep-alive",
+        "te",
+        "trailer",
+        "proxy-authorization",
+        "proxy-connection",
+    ] {
         assert_eq!(sent.header(name), None, "{name}");
     }
 }
@@ -282,7 +327,10 @@ async fn threat_119_headers_that_name_another_account_or_origin_go_no_further() 
         ("x-stainless-lang", "python"),
     ];
 
-    assert_eq!(post(&broker, &grant, PATH, &headers, &chat(5).to_string()).await.status, 200);
+    assert_eq!(
+        post(&broker, &grant, PATH, &headers, &chat(5).to_string()).await.status,
+        200
+    );
 
     let sent = provider.only_request();
     for name in headers.iter().skip(1).map(|(name, _)| *name) {
@@ -305,7 +353,10 @@ async fn threat_91_a_client_cannot_steer_where_the_key_goes() {
         let before = provider.received().len();
         let answer = broker.chat(&grant, &body).await;
         let was_sent = provider.received().len() > before;
-        assert!(answer.status == 400 && !was_sent || answer.status == 200 && was_sent, "{member}");
+        assert!(
+            answer.status == 400 && !was_sent || answer.status == 200 && was_sent,
+            "{member}"
+        );
     }
 }
 
@@ -317,24 +368,42 @@ async fn threat_120_a_request_whose_framing_is_unclear_is_refused_and_nothing_fo
     let body = chat(5).to_string();
     let length = body.len();
     let chunked = format!("{length:x}\r\n{body}\r\n0\r\n\r\n");
-    let second = format!("GET /openai/v1/models HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\n\r\n", grant.bearer());
+    let second = format!(
+        "GET /openai/v1/models HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\n\r\n",
+        grant.bearer()
+    );
 
     for (framing, body) in [
-        (format!("content-length: {length}\r\ncontent-length: {}\r\n", length + 1), body.clone()),
+        (
+            format!("content-length: {length}\r\ncontent-length: {}\r\n", length + 1),
+            body.clone(),
+        ),
         (format!("content-length: +{length}\r\n"), body.clone()),
         (format!("content-length: {length}, {length}x\r\n"), body.clone()),
         (format!("content-length : {length}\r\n"), body.clone()),
         ("transfer-encoding: chunked, identity\r\n".to_owned(), chunked.clone()),
         ("transfer-encoding: xchunked\r\n".to_owned(), chunked.clone()),
-        ("transfer-encoding: chunked\r\n".to_owned(), format!("fffffffffffffffff\r\n{body}\r\n0\r\n\r\n")),
-        ("transfer-encoding: chunked\r\n".to_owned(), format!("-1\r\n{body}\r\n0\r\n\r\n")),
-        (format!("x-folded: a\r\n b\r\ncontent-length: {length}\r\n"), body.clone()),
+        (
+            "transfer-encoding: chunked\r\n".to_owned(),
+            format!("fffffffffffffffff\r\n{body}\r\n0\r\n\r\n"),
+        ),
+        (
+            "transfer-encoding: chunked\r\n".to_owned(),
+            format!("-1\r\n{body}\r\n0\r\n\r\n"),
+        ),
+        (
+            format!("x-folded: a\r\n b\r\ncontent-length: {length}\r\n"),
+            body.clone(),
+        ),
         (format!("x-nul: a\0b\r\ncontent-length: {length}\r\n"), body.clone()),
     ] {
         let request = format!("{}{body}{second}", raw_head(&grant, &framing));
         let answer = broker.raw(request.as_bytes()).await;
         let statuses: Vec<&str> = answer.matches("HTTP/1.1 ").collect();
-        assert!(answer.starts_with("HTTP/1.1 4") && statuses.len() == 1, "{framing:?}: {answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 4") && statuses.len() == 1,
+            "{framing:?}: {answer}"
+        );
     }
     assert!(provider.received().is_empty());
 }
@@ -368,14 +437,27 @@ async fn threat_122_what_is_too_large_is_refused_quickly() {
     assert!(broker.raw(announced.as_bytes()).await.starts_with("HTTP/1.1 413"));
 
     let chunk = format!("{:x}\r\n{}\r\n", 32 * 1024, "x".repeat(32 * 1024));
-    let unannounced = format!("{}{}", raw_head(&grant, "transfer-encoding: chunked\r\n"), chunk.repeat(4));
+    let unannounced = format!(
+        "{}{}",
+        raw_head(&grant, "transfer-encoding: chunked\r\n"),
+        chunk.repeat(4)
+    );
     assert!(broker.raw(unannounced.as_bytes()).await.starts_with("HTTP/1.1 413"));
 
-    let nested = format!(r#"{{"model":"gpt-4o-mini","messages":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+    let nested = format!(
+        r#"{{"model":"gpt-4o-mini","messages":{}{}}}"#,
+        "[".repeat(10_000),
+        "]".repeat(10_000)
+    );
     assert_eq!(post_json_text(&broker, &grant, &nested).await, 400);
 
     let many: String = (0..200).map(|number| format!("x-{number}: 1\r\n")).collect();
-    assert!(broker.raw(raw_head(&grant, &many).as_bytes()).await.starts_with("HTTP/1.1 431"));
+    assert!(
+        broker
+            .raw(raw_head(&grant, &many).as_bytes())
+            .await
+            .starts_with("HTTP/1.1 431")
+    );
     let long = format!("GET /openai/{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(100_000));
     assert!(broker.raw(long.as_bytes()).await.starts_with("HTTP/1.1 4"));
     assert!(provider.received().is_empty());
@@ -403,7 +485,10 @@ async fn threat_123_a_compressed_body_and_a_foreign_type_are_refused() {
         assert_eq!(refused.status, 415, "{headers:?}");
     }
     let usual = [("content-type", "application/json; charset=UTF-8")];
-    assert_eq!(post(&broker, &grant, PATH, &usual, &chat(5).to_string()).await.status, 200);
+    assert_eq!(
+        post(&broker, &grant, PATH, &usual, &chat(5).to_string()).await.status,
+        200
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -413,7 +498,10 @@ async fn threat_125_a_client_that_expects_100_is_told_to_go_on_or_refused_at_onc
     let grant = broker.granted().await;
     let body = chat(5).to_string();
 
-    let more = format!("expect: 100-continue\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
+    let more = format!(
+        "expect: 100-continue\r\ncontent-length: {}\r\nconnection: close\r\n",
+        body.len()
+    );
     let mut client = TcpStream::connect(broker.address).await.unwrap();
     client.write_all(raw_head(&grant, &more).as_bytes()).await.unwrap();
     let mut first = [0; 25];
@@ -431,8 +519,10 @@ async fn threat_125_a_client_that_expects_100_is_told_to_go_on_or_refused_at_onc
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_125_a_body_that_does_not_come_is_a_timeout() {
     let provider = TestProvider::start().await;
-    let broker =
-        TestBroker::before_with(&provider, |config| config.requests.body_timeout = Duration::from_millis(100)).await;
+    let broker = TestBroker::before_with(&provider, |config| {
+        config.requests.body_timeout = Duration::from_millis(100)
+    })
+    .await;
     let grant = broker.granted().await;
 
     let slow = format!("{}{{\"model\":", raw_head(&grant, "content-length: 1000\r\n"));
@@ -447,7 +537,10 @@ async fn threat_126_a_refused_request_does_not_shift_the_one_behind_it() {
     let provider = TestProvider::start().await;
     let broker = TestBroker::before(&provider).await;
     let grant = broker.granted().await;
-    let smuggled = format!("POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\n\r\n", grant.bearer());
+    let smuggled = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\n\r\n",
+        grant.bearer()
+    );
 
     let refused = format!(
         "POST /openai/v1/nothing HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\ncontent-length: {}\r\n\r\n{smuggled}",
@@ -474,7 +567,11 @@ async fn threat_133_no_cache_keeps_an_answer_and_no_precondition_goes_upstream()
     let provider = TestProvider::start().await;
     let broker = TestBroker::before(&provider).await;
     let grant = broker.granted().await;
-    let headers = [("content-type", "application/json"), ("if-none-match", "\"1\""), ("range", "bytes=0-1")];
+    let headers = [
+        ("content-type", "application/json"),
+        ("if-none-match", "\"1\""),
+        ("range", "bytes=0-1"),
+    ];
 
     let answer = post(&broker, &grant, PATH, &headers, &chat(5).to_string()).await;
 

@@ -51,7 +51,10 @@ async fn ends_by(stop: impl AsyncFnOnce(&TestBroker, &TestGrant), rule: &str) {
     let settled = broker.only_settled(&grant).await;
     assert_eq!(settled.outcome, CallOutcome::Revoked);
     let held = broker.only_held(&grant).await;
-    assert!(settled.cost > Money::ZERO && settled.cost < held, "the unused hold returns");
+    assert!(
+        settled.cost > Money::ZERO && settled.cost < held,
+        "the unused hold returns"
+    );
     eventually(async || provider.hang_ups() == 1).await;
     let next = broker.chat(&grant, &chat(5)).await.status;
     assert!([401, 403].contains(&next), "{next}");
@@ -81,7 +84,12 @@ async fn threat_178_an_expired_grant_ends_its_streams() {
 async fn threat_178_a_disabled_client_loses_its_streams() {
     let disable = async |broker: &TestBroker, grant: &TestGrant| {
         let client_id = grant.grant.client_id.clone();
-        let event = broker.grant_event(grant, Happened::ClientDisabled { client_id: client_id.clone() });
+        let event = broker.grant_event(
+            grant,
+            Happened::ClientDisabled {
+                client_id: client_id.clone(),
+            },
+        );
         assert!(broker.app.store.disable_client(&client_id, &event).await.unwrap());
     };
     ends_by(disable, "grant_revoked").await;
@@ -103,7 +111,12 @@ async fn threat_144_a_grant_that_no_longer_covers_a_stream_ends_it() {
                 expires_at: changed.expires_at,
             },
         );
-        broker.app.store.change_grant(grant.id(), &changed, &event).await.unwrap();
+        broker
+            .app
+            .store
+            .change_grant(grant.id(), &changed, &event)
+            .await
+            .unwrap();
     };
     ends_by(narrow, "model").await;
 }

@@ -59,7 +59,10 @@ async fn a_stream_is_settled_at_the_usage_in_its_last_event() {
     let answer = broker.chat(&grant, &streamed_chat(600)).await;
 
     let settled = broker.only_settled(&grant).await;
-    assert_eq!((settled.label, settled.outcome), (TruthLabel::Reported, CallOutcome::Completed));
+    assert_eq!(
+        (settled.label, settled.outcome),
+        (TruthLabel::Reported, CallOutcome::Completed)
+    );
     assert_eq!(settled.cost.to_string(), "0.00045");
     assert_eq!(answer.header("aipassport-cost"), "");
 }
@@ -104,7 +107,10 @@ async fn threat_139_a_client_that_hangs_up_before_the_answer_pays_what_it_held()
 
     eventually(async || provider.hang_ups() == 1).await;
     let settled = broker.only_settled(&grant).await;
-    assert_eq!((settled.label, settled.outcome), (TruthLabel::WorstCase, CallOutcome::ClientGone));
+    assert_eq!(
+        (settled.label, settled.outcome),
+        (TruthLabel::WorstCase, CallOutcome::ClientGone)
+    );
     assert_eq!(settled.cost, broker.only_held(&grant).await);
 }
 
@@ -114,12 +120,21 @@ async fn threat_139_a_client_that_hangs_up_between_content_and_usage_pays_an_est
     let broker = TestBroker::before(&provider).await;
     let grant = broker.granted().await;
     let gate = Arc::new(Semaphore::new(0));
-    provider.then([stream_head(), delta("Hello"), Step::Wait(gate), usage_and_done(10, 1), last_chunk()]);
+    provider.then([
+        stream_head(),
+        delta("Hello"),
+        Step::Wait(gate),
+        usage_and_done(10, 1),
+        last_chunk(),
+    ]);
 
     read_and_hang_up(&broker, &grant, 1).await;
 
     let settled = broker.only_settled(&grant).await;
-    assert_eq!((settled.label, settled.outcome), (TruthLabel::Estimated, CallOutcome::ClientGone));
+    assert_eq!(
+        (settled.label, settled.outcome),
+        (TruthLabel::Estimated, CallOutcome::ClientGone)
+    );
     assert_eq!(provider.hang_ups(), 1);
 }
 
@@ -152,9 +167,18 @@ async fn an_event_cut_in_the_middle_does_not_swallow_the_error_after_it() {
 
     let answer = broker.chat(&grant, &streamed_chat(100)).await;
 
-    let last = answer.text().split("\n\n").filter(|event| !event.trim().is_empty()).last().unwrap().to_owned();
+    let last = answer
+        .text()
+        .split("\n\n")
+        .filter(|event| !event.trim().is_empty())
+        .last()
+        .unwrap()
+        .to_owned();
     let data = last.trim().strip_prefix("data: ").unwrap();
-    assert!(serde_json::from_str::<serde_json::Value>(data).unwrap()["error"].is_object(), "{last}");
+    assert!(
+        serde_json::from_str::<serde_json::Value>(data).unwrap()["error"].is_object(),
+        "{last}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,7 +214,10 @@ async fn a_provider_that_cannot_be_reached_costs_nothing() {
     assert_eq!(answer.status, 502, "{}", answer.text());
     assert_eq!(answer.json()["aipassport"]["retryable"], true);
     let settled = broker.only_settled(&grant).await;
-    assert_eq!((settled.cost, settled.outcome), (Money::ZERO, CallOutcome::UpstreamFailed));
+    assert_eq!(
+        (settled.cost, settled.outcome),
+        (Money::ZERO, CallOutcome::UpstreamFailed)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -205,7 +232,10 @@ async fn a_connection_that_breaks_under_a_request_costs_what_was_held() {
 
         assert_eq!(answer.status, 502);
         let settled = broker.only_settled(&grant).await;
-        assert_eq!((settled.label, settled.outcome), (TruthLabel::WorstCase, CallOutcome::UpstreamFailed));
+        assert_eq!(
+            (settled.label, settled.outcome),
+            (TruthLabel::WorstCase, CallOutcome::UpstreamFailed)
+        );
         assert_eq!(provider.received().len(), 1, "it was not sent again");
     }
 }
@@ -227,7 +257,10 @@ async fn threat_177_a_provider_that_hangs_runs_into_a_deadline_and_its_place_is_
 
         assert_eq!(answer.status, 504, "{}", answer.text());
         let settled = broker.only_settled(&grant).await;
-        assert_eq!((settled.label, settled.outcome), (TruthLabel::WorstCase, CallOutcome::TimedOut));
+        assert_eq!(
+            (settled.label, settled.outcome),
+            (TruthLabel::WorstCase, CallOutcome::TimedOut)
+        );
         assert_eq!(broker.chat(&grant, &chat(100)).await.status, 200);
     }
 }
@@ -244,7 +277,11 @@ async fn threat_177_a_stream_that_no_longer_moves_is_ended() {
 
     let answer = broker.chat(&grant, &streamed_chat(100)).await;
 
-    assert!(answer.text().contains("Hel") && answer.text().contains("\"error\""), "{}", answer.text());
+    assert!(
+        answer.text().contains("Hel") && answer.text().contains("\"error\""),
+        "{}",
+        answer.text()
+    );
     assert_eq!(broker.only_settled(&grant).await.outcome, CallOutcome::TimedOut);
     assert_eq!(provider.hang_ups(), 1);
 }
@@ -339,7 +376,10 @@ async fn threat_136_the_output_cap_that_was_paid_for_is_in_the_forwarded_request
         .iter()
         .map(|request| {
             let body = request.json();
-            body.get("max_completion_tokens").or(body.get("max_tokens")).cloned().unwrap()
+            body.get("max_completion_tokens")
+                .or(body.get("max_tokens"))
+                .cloned()
+                .unwrap()
         })
         .collect();
     assert_eq!(caps, [20, 50, 50]);
@@ -348,9 +388,15 @@ async fn threat_136_the_output_cap_that_was_paid_for_is_in_the_forwarded_request
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_130_a_stream_without_usage_or_end_is_charged_at_an_estimate() {
     for (name, script) in [
-        ("no usage", vec![delta("Hello"), chunk("data: [DONE]\n\n"), last_chunk()]),
+        (
+            "no usage",
+            vec![delta("Hello"), chunk("data: [DONE]\n\n"), last_chunk()],
+        ),
         ("no end", vec![delta("Hello"), last_chunk()]),
-        ("garbage", vec![delta("Hello"), chunk("data: {not json\n\n"), last_chunk()]),
+        (
+            "garbage",
+            vec![delta("Hello"), chunk("data: {not json\n\n"), last_chunk()],
+        ),
         ("nothing", vec![last_chunk()]),
     ] {
         let provider = TestProvider::start().await;
@@ -363,7 +409,10 @@ async fn threat_130_a_stream_without_usage_or_end_is_charged_at_an_estimate() {
         assert_eq!(answer.status, 200, "{name}");
         let settled = broker.only_settled(&grant).await;
         assert_ne!(settled.label, TruthLabel::Reported, "{name}");
-        assert!(settled.cost > Money::ZERO && settled.cost <= broker.only_held(&grant).await, "{name}");
+        assert!(
+            settled.cost > Money::ZERO && settled.cost <= broker.only_held(&grant).await,
+            "{name}"
+        );
     }
 }
 

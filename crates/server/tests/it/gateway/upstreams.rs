@@ -66,7 +66,12 @@ async fn a_base_url_with_a_path_is_put_before_the_providers_own() {
 
     assert_eq!(broker.chat(&grant, &chat(5)).await.status, 200);
     let sent = provider.only_request();
-    assert!(sent.head.starts_with("POST /proxy/openai/v1/chat/completions HTTP/1.1\r\n"), "{}", sent.head);
+    assert!(
+        sent.head
+            .starts_with("POST /proxy/openai/v1/chat/completions HTTP/1.1\r\n"),
+        "{}",
+        sent.head
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,7 +54,7 @@ async fn section_2_2_a_client_learns_what_its_tokens_are_worth() {
     );
     assert_eq!(
         (&budget["left"], &budget["limit"], &budget["used"]),
-        (&json!("5"), &json!("5"), &json!("0"))
+        (&json!("5.00"), &json!("5.00"), &json!("0.00"))
     );
     assert_eq!((&refresh["active"], &refresh["sub"]), (&json!(true), &access["sub"]));
     assert_eq!(refresh["exp"], now + 14 * 86_400);

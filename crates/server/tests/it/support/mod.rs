@@ -26,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) mod grant;
 pub(crate) mod http;
-pub(crate) mod oauth;
 pub(crate) mod ledger;
+pub(crate) mod oauth;
 pub(crate) mod provider;
 
 /// A Wednesday noon in 2026, UTC; time moves only when a test says so.
