@@ -13,6 +13,7 @@ use aipassport_domain::{
     consent::{AuthorizationRequest, Door, NextStep, RequestState},
     ids::{AuthorizationRequestId, ClientId, GrantId, UserId},
 };
+use aipassport_store::StoreError;
 use axum::{
     extract::{Path, RawQuery, State},
     response::{IntoResponse, Response},
@@ -198,7 +199,11 @@ async fn find(
         .store
         .authorization_request(&app.tenant_id, &AuthorizationRequestId::new(request_id))
         .await
-        .map_err(broken)?
+        .or_else(|error| match error {
+            // An id that no text column can hold is nobody's.
+            StoreError::Unstorable => Ok(None),
+            error => Err(broken(error)),
+        })?
         .ok_or_else(unknown_request)?;
     // The client may have been disabled since, and then gets no code.
     known_client(app, &request.client_id).await?;

@@ -87,7 +87,7 @@ struct OwnToken {
 
 fn access_token(app: &App, client: &Client, token: &str, now: Timestamp) -> Option<OwnToken> {
     let claims = app.signing.verify(token, now, &app.config.public_url).ok()?;
-    (claims.client_id == client.id).then(|| OwnToken {
+    (claims.client_id == client.id).then_some(OwnToken {
         grant_id: claims.grant_id,
         exp: claims.exp,
         iat: claims.iat,
