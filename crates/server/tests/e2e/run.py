@@ -22,9 +22,13 @@ class Result(unittest.TestResult):
     def __init__(self):
         super().__init__()
         self.passed = 0
+        self._file = None
 
     def startTest(self, test):
         super().startTest(test)
+        if type(test).__module__ != self._file:
+            self._file = type(test).__module__
+            print(f"\n-- {self._file.removeprefix('test_').replace('_', ' ')}", flush=True)
         self._started = time.monotonic()
 
     def addSuccess(self, test):
@@ -57,9 +61,7 @@ def main():
     # Being told to stop is an ordinary end, at which the harness ends its processes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     result = Result()
-    for name in names:
-        print(f"\n-- {name.replace('_', ' ')}", flush=True)
-        unittest.defaultTestLoader.loadTestsFromName(f"test_{name}").run(result)
+    unittest.defaultTestLoader.loadTestsFromNames([f"test_{name}" for name in names]).run(result)
     failed = len(result.failures) + len(result.errors)
     print(f"\n{result.passed} passed, {failed} failed")
     return 1 if failed else 0
