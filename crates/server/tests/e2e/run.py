@@ -1,4 +1,4 @@
-"""Runs the end-to-end tests: all of them, or the files named (run.py sdks browser).
+"""Runs the end-to-end tests: all of them, or those named (run.py sdks demonstration.OnSqlite).
 
 The binary under test is target/debug/aipassport, or what AIPASSPORT_BINARY names.
 """
@@ -55,7 +55,7 @@ class Result(unittest.TestResult):
 
 def main():
     names = sys.argv[1:] or FILES
-    unknown = [name for name in names if name not in FILES]
+    unknown = [name for name in names if name.partition(".")[0] not in FILES]
     if unknown:
         raise SystemExit(f"there is no {unknown[0]}: {', '.join(FILES)}")
     # Being told to stop is an ordinary end, at which the harness ends its processes.
