@@ -89,7 +89,7 @@ async fn only_a_signed_in_user_decides() {
     let user = broker.user("ana").await;
     let cookie = broker.browser(&user).await;
     let asked = broker.ask_for_grant().await;
-    let token = broker.token_of(&broker.granted(&user).await).await.json()["token"].clone();
+    let token = broker.token_of(&broker.asked_and_granted(&user).await).await.json()["token"].clone();
     let access_token = format!("Bearer {}", token.as_str().unwrap());
 
     for verb in ["approve", "deny", "revoke", "pause", "resume"] {

@@ -78,7 +78,7 @@ impl TestBroker {
             .await
     }
 
-    async fn granted(&self, user: &TestUser) -> Asked {
+    async fn asked_and_granted(&self, user: &TestUser) -> Asked {
         let asked = self.ask_for_grant().await;
         let approved = self.act(user, &asked.grant_id, "approve", &json!({})).await;
         assert_eq!(approved.status, 200, "{}", approved.text());

@@ -9,10 +9,10 @@ use crate::support::{TestBroker, oauth::CALLBACK};
 async fn a_user_sees_their_own_grants_newest_first() {
     let broker = TestBroker::start().await;
     let (ana, bob) = (broker.user("ana").await, broker.user("bob").await);
-    let first = broker.granted(&ana).await;
+    let first = broker.asked_and_granted(&ana).await;
     broker.clock.advance_seconds(1);
-    let second = broker.granted(&ana).await;
-    broker.granted(&bob).await;
+    let second = broker.asked_and_granted(&ana).await;
+    broker.asked_and_granted(&bob).await;
 
     let grants = broker.see(&ana, "/grants").await.json();
     let ids: Vec<&str> = grants
@@ -54,7 +54,7 @@ async fn a_grant_of_the_authorization_endpoint_is_shown_as_well() {
 async fn threat_161_what_is_somebody_elses_is_not_found() {
     let broker = TestBroker::start().await;
     let (ana, bob) = (broker.user("ana").await, broker.user("bob").await);
-    let grant = broker.granted(&ana).await;
+    let grant = broker.asked_and_granted(&ana).await;
 
     for id in [grant.grant_id.as_str(), "unknown", "%00", "..%2f"] {
         let shown = broker.see(&bob, &format!("/grants/{id}")).await;
@@ -77,7 +77,7 @@ async fn threat_161_what_is_somebody_elses_is_not_found() {
 async fn a_grant_pauses_resumes_and_stops_for_good() {
     let broker = TestBroker::start().await;
     let user = broker.user("ana").await;
-    let id = broker.granted(&user).await.grant_id;
+    let id = broker.asked_and_granted(&user).await.grant_id;
     let act = async |verb: &str| broker.act(&user, &id, verb, &json!({})).await;
 
     assert_eq!(act("pause").await.json()["status"], "paused");
@@ -106,7 +106,7 @@ async fn a_grant_pauses_resumes_and_stops_for_good() {
 async fn expired_really_happens() {
     let broker = TestBroker::start().await;
     let user = broker.user("ana").await;
-    let id = broker.granted(&user).await.grant_id;
+    let id = broker.asked_and_granted(&user).await.grant_id;
 
     broker.clock.advance_seconds(3600);
 
@@ -124,7 +124,7 @@ async fn expired_really_happens() {
 async fn the_terms_of_a_live_grant_change_within_what_was_asked() {
     let broker = TestBroker::start().await;
     let user = broker.user("ana").await;
-    let id = broker.granted(&user).await.grant_id;
+    let id = broker.asked_and_granted(&user).await.grant_id;
     let scope_of = |answer: &Value| {
         (
             answer["scope"]["maxBudgetCents"].clone(),

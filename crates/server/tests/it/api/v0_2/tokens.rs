@@ -42,7 +42,7 @@ async fn whoever_asked_gets_a_token_that_does_not_outlive_the_grant() {
 async fn without_the_secret_there_is_no_token() {
     let broker = TestBroker::start().await;
     let user = broker.user("ana").await;
-    let (asked, other) = (broker.granted(&user).await, broker.granted(&user).await);
+    let (asked, other) = (broker.asked_and_granted(&user).await, broker.asked_and_granted(&user).await);
     let unknown = broker
         .post_json(
             "/tokens",
@@ -90,14 +90,14 @@ async fn there_is_a_token_only_while_the_grant_is_in_force() {
         (400, "grant_denied".to_owned())
     );
 
-    let revoked = broker.granted(&user).await;
+    let revoked = broker.asked_and_granted(&user).await;
     broker.act(&user, &revoked.grant_id, "revoke", &json!({})).await;
     assert_eq!(
         refusal(&broker.token_of(&revoked).await),
         (400, "grant_revoked".to_owned())
     );
 
-    let disabled = broker.granted(&user).await;
+    let disabled = broker.asked_and_granted(&user).await;
     let client = broker.client_of(&disabled.grant_id).await;
     let what = Happened::ClientDisabled {
         client_id: client.id.clone(),
@@ -114,7 +114,7 @@ async fn there_is_a_token_only_while_the_grant_is_in_force() {
 async fn a_token_is_inspected_by_whoever_holds_it() {
     let broker = TestBroker::start().await;
     let user = broker.user("ana").await;
-    let asked = broker.granted(&user).await;
+    let asked = broker.asked_and_granted(&user).await;
     let token = broker.token_of(&asked).await.json()["token"]
         .as_str()
         .unwrap()
