@@ -59,6 +59,7 @@ struct Inner {
     pool: AnyPool,
     ledger: Queue,
     engine: Engine,
+    instance_id: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +98,12 @@ impl Store {
             .map_err(|error| unreachable(error.into()))?;
         let ledger = ledger::start(url, instance_id).map_err(unreachable)?;
         let store = Self {
-            inner: Arc::new(Inner { pool, ledger, engine }),
+            inner: Arc::new(Inner {
+                pool,
+                ledger,
+                engine,
+                instance_id: instance_id.to_owned(),
+            }),
         };
         match store.migrate().await {
             Ok(()) => Ok(store),
@@ -122,6 +128,10 @@ impl Store {
 
     pub(crate) fn engine(&self) -> Engine {
         self.inner.engine
+    }
+
+    pub(crate) fn instance_id(&self) -> &str {
+        &self.inner.instance_id
     }
 }
 
