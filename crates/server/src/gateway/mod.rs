@@ -10,7 +10,7 @@ use aipassport_providers::adapter;
 use axum::{
     Router,
     extract::{Request, State},
-    routing::{any, get},
+    routing::{any, get, post},
 };
 
 use self::{grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
@@ -24,6 +24,7 @@ mod headers;
 mod live;
 mod models;
 mod open_reservation;
+mod own_chat;
 mod passport;
 mod plain;
 mod proxy;
@@ -75,9 +76,12 @@ pub fn routes() -> Router<App> {
         .route("/passport/self", get(passport::passport))
         .route("/api/calls/{id}", get(calls::call))
         .route("/providers", get(models::providers))
-        .route("/models", get(models::models));
+        .route("/models", get(models::models))
+        .route("/proxy/chat", post(own_chat::chat));
     adapter::all().into_iter().fold(own, |routes, adapter| {
-        let call = async move |State(app): State<App>, request: Request| proxy::answer(&app, adapter, request).await;
+        let call = async move |State(app): State<App>, request: Request| {
+            proxy::answer(&app, adapter, Some(adapter), request).await
+        };
         routes.route(&format!("/{}/{{*path}}", adapter.id()), any(call))
     })
 }

@@ -32,6 +32,8 @@ const MOST_DECISIONS: u32 = 5;
 /// One request on a provider's path.
 struct Arrival {
     adapter: &'static dyn ProviderAdapter,
+    /// In whose error shape it is refused; `None` is plain JSON.
+    refused_as: Option<&'static dyn ProviderAdapter>,
     provider: ProviderId,
     head: request::Parts,
     body: RequestBody,
@@ -44,11 +46,17 @@ struct Arrival {
 }
 
 /// Answers a request on `adapter`'s path, whatever becomes of it.
-pub(super) async fn answer(app: &App, adapter: &'static dyn ProviderAdapter, request: Request) -> Response {
+pub(super) async fn answer(
+    app: &App,
+    adapter: &'static dyn ProviderAdapter,
+    refused_as: Option<&'static dyn ProviderAdapter>,
+    request: Request,
+) -> Response {
     let at = app.clock.now();
     let (head, body) = request.into_parts();
     let mut arrival = Arrival {
         adapter,
+        refused_as,
         provider: ProviderId::new(adapter.id()),
         head,
         body: RequestBody::Unread(body),
@@ -157,7 +165,7 @@ impl Arrival {
 
     fn asked(&self) -> Asked<'_> {
         Asked {
-            adapter: Some(self.adapter),
+            adapter: self.refused_as,
             request_id: self.id.as_str(),
             grant_id: self.caller.as_ref().map(|caller| &caller.token.grant_id),
             now: self.at,

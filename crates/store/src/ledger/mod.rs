@@ -28,7 +28,7 @@ use aipassport_domain::{
 
 pub(crate) use self::queue::Queue;
 pub use self::{
-    calls::{CallPage, CallRecord, CallsOf, DaySpend, SettledCall},
+    calls::{CallPage, CallRecord, CallsOf, DaySpend, GrantUsage, SettledCall},
     invariants::{Fault, Finding},
     refusals::RefusalCount,
 };
