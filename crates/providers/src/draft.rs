@@ -38,6 +38,8 @@ pub(crate) struct Draft {
     pub(crate) hidden_tokens: u64,
     pub(crate) least_context: u64,
     pub(crate) reasoning: Reasoning,
+    /// The provider may write for a while before it shows what it has written.
+    pub(crate) holds_output_back: bool,
     pub(crate) hides_usage: bool,
 }
 
@@ -87,6 +89,7 @@ impl Draft {
             hidden_tokens: 0,
             least_context: 0,
             reasoning: Reasoning::Unsaid,
+            holds_output_back: false,
             hides_usage: false,
         }
     }
@@ -189,6 +192,7 @@ impl Draft {
             input_tokens,
             tier: self.tier,
             shows_all_output: self.is_stream
+                && !self.holds_output_back
                 && (self.reasoning == Reasoning::Off || known.is_some_and(|model| !model.may_reason)),
             hides_usage: self.hides_usage,
         };

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
 
 /// A longer event passes by unread, in pieces.
 const LONGEST_EVENT: usize = 8 * 1024 * 1024;
@@ -153,13 +153,11 @@ pub(crate) fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 fn data_line(line: &[u8]) -> Option<&[u8]> {
-    let name_length = memchr(b':', line).unwrap_or(line.len());
-    let (name, value) = line.split_at(name_length);
-    if name != b"data" {
-        return None;
+    match line.strip_prefix(b"data")? {
+        [] => Some(&[]),
+        [b':', b' ', value @ ..] | [b':', value @ ..] => Some(value),
+        _ => None,
     }
-    let value = value.get(1..).unwrap_or_default();
-    Some(value.strip_prefix(b" ").unwrap_or(value))
 }
 
 /// What stands before and after `range` of the event's data, if the data is on one line.

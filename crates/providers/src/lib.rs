@@ -9,6 +9,7 @@
 pub mod adapter;
 mod anthropic;
 mod ceiling;
+mod deltas;
 mod draft;
 mod events;
 mod headers;

@@ -27,6 +27,8 @@ const IN_FLIGHT_TOKENS: u64 = 2_048;
 /// A longer body passes by unread; its usage is then unknown.
 const LONGEST_BODY: usize = 64 * 1024 * 1024;
 
+const EVENT_STREAM: &[u8] = b"text/event-stream";
+
 /// How to read the answer to one request. Small; kept beside the reservation.
 #[derive(Clone, Debug)]
 pub struct Metering {
@@ -62,7 +64,8 @@ impl Metering {
     pub fn meter(&self, upstream: &HeaderMap) -> Meter {
         let is_stream = upstream
             .get(CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+            .and_then(|kind| kind.as_bytes().get(..EVENT_STREAM.len()))
+            .is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM));
         Meter {
             operation: self.operation,
             hides_usage: self.hides_usage,

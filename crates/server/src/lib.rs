@@ -17,6 +17,7 @@ pub mod config;
 pub mod data;
 pub mod entries;
 pub mod gateway;
+pub mod grant_view;
 pub mod jobs;
 pub mod oauth;
 pub mod page_error;

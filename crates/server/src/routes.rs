@@ -9,6 +9,6 @@ pub fn router(app: App) -> Router {
         .merge(gateway::routes())
         .merge(oauth::routes())
         .merge(api::routes())
-        .merge(web::routes())
+        .merge(web::routes(&app))
         .with_state(app)
 }

@@ -1,5 +1,7 @@
 //! Running one SQL text on either engine: values in, rows out, errors mapped once.
 
+use std::borrow::Cow;
+
 use aipassport_domain::{
     ids::{
         AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, KeyId, ProviderId, TenantId, TokenFamilyId,
@@ -11,6 +13,7 @@ use aipassport_domain::{
 use sqlx::{
     Any, Executor, Row as _, SqlSafeStr, SqlStr,
     any::{AnyArguments, AnyRow},
+    error::DatabaseError,
     query::Query,
 };
 
@@ -42,6 +45,13 @@ impl Store {
     }
 }
 
+pub(crate) fn engine_of(tx: &Transaction) -> Engine {
+    match tx.backend_name() {
+        "PostgreSQL" => Engine::Postgres,
+        _ => Engine::Sqlite,
+    }
+}
+
 /// A statement and its values, in the order of `$1`, `$2`, ….
 pub(crate) struct Statement {
     text: SqlStr,
@@ -58,14 +68,14 @@ pub(crate) fn sql(text: impl SqlSafeStr) -> Statement {
 }
 
 impl Statement {
-    pub(crate) fn bind(mut self, value: impl Storable) -> Self {
-        match value.stored() {
-            Stored::Text(text) => {
-                self.has_nul |= text.is_some_and(|text| text.contains('\0'));
-                self.put(text.map(str::to_owned));
+    pub(crate) fn bind<'a>(mut self, value: impl Into<Value<'a>>) -> Self {
+        match value.into() {
+            Value::Text(text) => {
+                self.has_nul |= text.as_ref().is_some_and(|text| text.contains('\0'));
+                self.put(text.map(Cow::into_owned));
             }
-            Stored::Integer(integer) => self.put(integer),
-            Stored::Bytes(bytes) => self.put(bytes.map(<[u8]>::to_vec)),
+            Value::Integer(integer) => self.put(integer),
+            Value::Bytes(bytes) => self.put(bytes.map(<[u8]>::to_vec)),
         }
         self
     }
@@ -115,55 +125,49 @@ impl Statement {
     }
 }
 
-/// What a column can hold.
-pub(crate) enum Stored<'a> {
-    Text(Option<&'a str>),
+/// What can be bound to a statement.
+pub(crate) enum Value<'a> {
+    Text(Option<Cow<'a, str>>),
     Integer(Option<i64>),
     Bytes(Option<&'a [u8]>),
 }
 
-/// A value that can be bound to a statement.
-pub(crate) trait Storable {
-    fn stored(&self) -> Stored<'_>;
-}
-
-macro_rules! storable {
+macro_rules! values {
     ($($type:ty: $value:ident => $stored:expr;)+) => {$(
-        impl Storable for $type {
-            fn stored(&self) -> Stored<'_> {
-                let $value = self;
+        impl<'a> From<$type> for Value<'a> {
+            fn from($value: $type) -> Self {
                 $stored
             }
         }
     )+};
 }
 
-storable! {
-    &str: text => Stored::Text(Some(text));
-    &String: text => Stored::Text(Some(text.as_str()));
-    String: text => Stored::Text(Some(text.as_str()));
-    Option<&str>: text => Stored::Text(*text);
-    Option<&String>: text => Stored::Text(text.map(String::as_str));
-    Option<&UserId>: id => Stored::Text(id.map(UserId::as_str));
-    Option<&GrantId>: id => Stored::Text(id.map(GrantId::as_str));
-    &AuthorizationRequestId: id => Stored::Text(Some(id.as_str()));
-    &CallId: id => Stored::Text(Some(id.as_str()));
-    &ClientId: id => Stored::Text(Some(id.as_str()));
-    &CredentialId: id => Stored::Text(Some(id.as_str()));
-    &GrantId: id => Stored::Text(Some(id.as_str()));
-    &KeyId: id => Stored::Text(Some(id.as_str()));
-    &ProviderId: id => Stored::Text(Some(id.as_str()));
-    &TenantId: id => Stored::Text(Some(id.as_str()));
-    &TokenFamilyId: id => Stored::Text(Some(id.as_str()));
-    &UserId: id => Stored::Text(Some(id.as_str()));
-    i64: integer => Stored::Integer(Some(*integer));
-    u32: integer => Stored::Integer(Some(i64::from(*integer)));
-    bool: flag => Stored::Integer(Some(i64::from(*flag)));
-    Timestamp: at => Stored::Integer(Some(at.millis()));
-    Option<Timestamp>: at => Stored::Integer(at.map(Timestamp::millis));
-    &SecretHash: hash => Stored::Bytes(Some(&hash.0));
-    Option<&SecretHash>: hash => Stored::Bytes(hash.map(|hash| hash.0.as_slice()));
-    &Sealed: sealed => Stored::Bytes(Some(&sealed.0));
+values! {
+    &'a str: text => Self::Text(Some(text.into()));
+    &'a String: text => Self::Text(Some(text.into()));
+    String: text => Self::Text(Some(text.into()));
+    Option<&'a str>: text => Self::Text(text.map(Cow::from));
+    Option<&'a String>: text => Self::Text(text.map(Cow::from));
+    Option<&'a UserId>: id => Self::Text(id.map(|id| id.as_str().into()));
+    Option<&'a GrantId>: id => Self::Text(id.map(|id| id.as_str().into()));
+    &'a AuthorizationRequestId: id => Self::Text(Some(id.as_str().into()));
+    &'a CallId: id => Self::Text(Some(id.as_str().into()));
+    &'a ClientId: id => Self::Text(Some(id.as_str().into()));
+    &'a CredentialId: id => Self::Text(Some(id.as_str().into()));
+    &'a GrantId: id => Self::Text(Some(id.as_str().into()));
+    &'a KeyId: id => Self::Text(Some(id.as_str().into()));
+    &'a ProviderId: id => Self::Text(Some(id.as_str().into()));
+    &'a TenantId: id => Self::Text(Some(id.as_str().into()));
+    &'a TokenFamilyId: id => Self::Text(Some(id.as_str().into()));
+    &'a UserId: id => Self::Text(Some(id.as_str().into()));
+    i64: integer => Self::Integer(Some(integer));
+    u32: integer => Self::Integer(Some(i64::from(integer)));
+    bool: flag => Self::Integer(Some(i64::from(flag)));
+    Timestamp: at => Self::Integer(Some(at.millis()));
+    Option<Timestamp>: at => Self::Integer(at.map(Timestamp::millis));
+    &'a SecretHash: hash => Self::Bytes(Some(&hash.0));
+    Option<&'a SecretHash>: hash => Self::Bytes(hash.map(|hash| hash.0.as_slice()));
+    &'a Sealed: sealed => Self::Bytes(Some(&sealed.0));
 }
 
 /// A row of an answer; columns are asked for by name.
@@ -214,7 +218,7 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         if error
             .as_database_error()
-            .is_some_and(|cause| cause.is_unique_violation())
+            .is_some_and(DatabaseError::is_unique_violation)
         {
             return Self::Taken;
         }

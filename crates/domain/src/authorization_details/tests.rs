@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::money::Money;
 
 const FULL: &str = r#"[{
   "type": "ai_access", "provider": "openai",

@@ -20,6 +20,8 @@ pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), Rea
 }
 
 pub(super) fn read_tool(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), ReadError> {
+    // The arguments of a tool are shown once they are whole and valid.
+    draft.holds_output_back = true;
     let mut kind = None;
     let mut max_uses = None;
     reader.object(|reader, name| match name {

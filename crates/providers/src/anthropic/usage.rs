@@ -3,7 +3,7 @@
 use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 
-use crate::{json::Reader, meter::Metered, request::ReadError};
+use crate::{deltas, json::Reader, meter::Metered, request::ReadError};
 
 #[derive(Deserialize)]
 struct ReportedUsage {
@@ -36,6 +36,9 @@ struct ServerToolUse {
 
 /// Looks at the data of one event of a message.
 pub(crate) fn see_event(data: &[u8], seen: &mut Metered) {
+    if matches!(deltas::usage(data), deltas::Usage::Missing) && deltas::count(data, seen) {
+        return;
+    }
     if read_event(data, seen).is_err() {
         // Unreadable: all of it may be output.
         seen.output_bytes += data.len() as u64;

@@ -51,6 +51,10 @@ pub(super) fn read(body: Bytes, prices: &PriceBook) -> Result<ReadRequest, ReadE
             }
             Ok(())
         }
+        "moderation" => {
+            draft.holds_output_back = reader.skip_some()?;
+            Ok(())
+        }
         _ => reader.skip().map(|_| ()),
     })?;
     reader.end()?;

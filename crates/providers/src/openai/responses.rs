@@ -55,6 +55,10 @@ pub(super) fn read(body: Bytes, prices: &PriceBook) -> Result<ReadRequest, ReadE
         "context_management" => reader.only_null("context_management", "compaction runs the model more than once"),
         "modalities" => reader.only_null("modalities", "only the price of text is known"),
         "audio" => reader.only_null("audio", "the price of sound is not known"),
+        "moderation" => {
+            draft.holds_output_back = reader.skip_some()?;
+            Ok(())
+        }
         _ => reader.skip().map(|_| ()),
     })?;
     reader.end()?;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 
-use crate::{json::Reader, meter::Metered, request::ReadError};
+use crate::{deltas, json::Reader, meter::Metered, request::ReadError};
 
 /// The members of both formats: those of chat completions, and the newer ones of responses.
 #[derive(Deserialize)]
@@ -51,6 +51,18 @@ pub(crate) fn see_chunk(data: &[u8], seen: &mut Metered) -> Option<UsageMember> 
         seen.is_complete = true;
         return None;
     }
+    match deltas::usage(data) {
+        deltas::Usage::Missing if deltas::count(data, seen) => return None,
+        deltas::Usage::Null(range) => {
+            if let Some(range) = last_member(data, range)
+                && deltas::count(data, seen)
+            {
+                let stands_alone = false;
+                return Some(UsageMember { range, stands_alone });
+            }
+        }
+        _ => {}
+    }
     let mut chunk = Chunk::default();
     if chunk.read(data, seen).is_err() {
         // Unreadable: all of it may be output.
@@ -62,6 +74,18 @@ pub(crate) fn see_chunk(data: &[u8], seen: &mut Metered) -> Option<UsageMember> 
         range,
         stands_alone: chunk.has_counts && !chunk.has_choices,
     })
+}
+
+/// The member at `range` with the comma before it, where nothing follows but the padding that
+/// OpenAI adds: then the brace that follows is that of the whole chunk.
+fn last_member(data: &[u8], range: Range<usize>) -> Option<Range<usize>> {
+    let start = range.start.checked_sub(1)?;
+    let rest = data.get(range.end..)?;
+    let padding = rest
+        .strip_prefix(b",\"obfuscation\":\"")
+        .and_then(|rest| rest.strip_suffix(b"\"}"));
+    let is_last = rest == b"}" || padding.is_some_and(|padding| padding.iter().all(u8::is_ascii_alphanumeric));
+    (is_last && data.get(start) == Some(&b',')).then_some(start..range.end)
 }
 
 #[derive(Default)]
@@ -112,6 +136,10 @@ impl Chunk {
 
 /// Looks at the data of one event of a response.
 pub(crate) fn see_event(data: &[u8], seen: &mut Metered) {
+    // All output is first announced by events with a delta; the others only repeat it.
+    if matches!(deltas::usage(data), deltas::Usage::Missing) && deltas::count(data, seen) {
+        return;
+    }
     if read_event(data, seen).is_err() {
         seen.output_bytes += data.len() as u64;
     }
@@ -125,7 +153,6 @@ fn read_event(data: &[u8], seen: &mut Metered) -> Result<(), ReadError> {
             kind = reader.text_or_null("type")?;
             Ok(())
         }
-        // All output is first announced by events with a delta; the others only repeat it.
         "delta" => reader.count_text(&mut seen.output_bytes).map(|_| ()),
         "response" if reader.peek() == Some(b'{') => reader.object(|reader, name| {
             let value = reader.skip()?;

@@ -88,6 +88,8 @@ fn bytes_count_as_an_image_only_where_the_provider_reads_one() {
     let as_text = ceiling_of(json!([{"type": "text", "text": data}]));
 
     assert!(ceiling_of(json!([{"type": "image", "source": source}])) < as_text);
+    let text_source = json!({"type": "text", "media_type": "image/png", "data": data});
+    assert!(ceiling_of(json!([{"type": "image", "source": text_source}])) >= as_text);
     // In the input of a tool the same object is text, and billed as such.
     let tool_use = json!([{"type": "tool_use", "id": "t", "name": "n", "input": {"type": "image", "source": source}}]);
     assert!(ceiling_of(tool_use) >= as_text);
@@ -131,6 +133,26 @@ fn what_has_no_known_size_is_held_for_as_a_full_context() {
         read(RESPONSES, &unknown).unwrap().call.cost,
         CallCost::Unbounded(_)
     ));
+}
+
+/// The provider's own tools run the model again and again, each time on all it has read.
+#[test]
+fn a_search_is_held_for_with_every_round_and_every_fee() {
+    let request = |tools: Value| {
+        let body = json!({"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [], "tools": tools});
+        ceiling(&read(MESSAGES, &body.to_string()).unwrap())
+    };
+
+    let one = request(json!([{"type": "web_search_20260318", "name": "web_search", "max_uses": 1}]));
+    let five = request(json!([{"type": "web_search_20260318", "name": "web_search", "max_uses": 5}]));
+
+    let context = PRICES
+        .model(&ProviderId::new("anthropic"), "claude-haiku-4-5")
+        .unwrap()
+        .ceiling(11 * 200_000)
+        .0;
+    assert!(one.fixed > context && one.choices == 11);
+    assert_eq!(five.fixed, one.fixed.saturating_add(Money::from_cents(4)));
 }
 
 #[test]

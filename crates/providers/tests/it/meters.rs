@@ -153,6 +153,40 @@ fn usage_in_what_the_model_says_is_not_usage() {
 }
 
 #[test]
+fn only_the_usage_of_the_whole_chunk_is_hidden() {
+    for (chunk, shown, output_tokens) in [
+        (
+            r#"{"choices":[{"delta":{"content":"a"},"usage":null}]}"#,
+            r#"{"choices":[{"delta":{"content":"a"},"usage":null}]}"#,
+            None,
+        ),
+        (
+            r#"{"choices":[{"delta":{"content":"a"},"usage":null}],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#,
+            r#"{"choices":[{"delta":{"content":"a"},"usage":null}]}"#,
+            Some(2),
+        ),
+        (
+            r#"{"usage":null,"choices":[{"delta":{"content":"a"},"usage":null}]}"#,
+            r#"{"choices":[{"delta":{"content":"a"},"usage":null}]}"#,
+            None,
+        ),
+        (
+            r#"{"choices":[{"delta":{"content":",\"usage\":null"}}],"usage":null,"obfuscation":"x\"}"}"#,
+            r#"{"choices":[{"delta":{"content":",\"usage\":null"}}],"obfuscation":"x\"}"}"#,
+            None,
+        ),
+    ] {
+        let (seen, handed_on) = feed(
+            &metering(CHAT, r#""stream":true"#),
+            &[format!("data: {chunk}\n\n").as_bytes()],
+        );
+
+        assert_eq!(String::from_utf8(handed_on).unwrap(), format!("data: {shown}\n\n"));
+        assert_eq!(seen.usage.map(|usage| usage.output_tokens), output_tokens, "{chunk}");
+    }
+}
+
+#[test]
 fn only_whole_events_are_handed_on() {
     let mut meter = stream_meter(&asked(CHAT));
 
@@ -199,9 +233,11 @@ fn a_cut_stream_is_charged_for_what_was_seen_and_what_may_be_under_way() {
 }
 
 #[test]
-fn where_reasoning_may_be_hidden_a_cut_stream_costs_what_was_held() {
+fn where_output_may_be_hidden_a_cut_stream_costs_what_was_held() {
     let held = Money::from_cents(100);
     for (path, model, members, expected) in [
+        (CHAT, "gpt-4o", "", TruthLabel::Estimated),
+        (CHAT, "gpt-4o", r#","moderation":{"model":"m"}"#, TruthLabel::WorstCase),
         (CHAT, "gpt-5", "", TruthLabel::WorstCase),
         (CHAT, "gpt-5.1", r#","reasoning_effort":"none""#, TruthLabel::Estimated),
         (
@@ -221,6 +257,12 @@ fn where_reasoning_may_be_hidden_a_cut_stream_costs_what_was_held() {
             MESSAGES,
             "claude-haiku-4-5",
             r#","thinking":{"type":"adaptive"}"#,
+            TruthLabel::WorstCase,
+        ),
+        (
+            MESSAGES,
+            "claude-haiku-4-5",
+            r#","tools":[{"name":"f"}]"#,
             TruthLabel::WorstCase,
         ),
         (MESSAGES, "claude-sonnet-5", "", TruthLabel::WorstCase),
@@ -264,6 +306,34 @@ fn a_user_never_pays_more_than_was_held() {
 }
 
 proptest! {
+    /// However a chunk is written, what is left of it says the same without the usage.
+    #[test]
+    fn a_chunk_without_its_usage_is_otherwise_the_same(
+        text in "[a-z\",:{} ]{0,12}",
+        order in Just(vec!["id", "choices", "usage", "obfuscation"]).prop_shuffle(),
+        is_spaced: bool,
+        usage in prop::sample::select(["null", r#"{"prompt_tokens":1,"completion_tokens":2}"#].as_slice()),
+    ) {
+        let text = serde_json::to_string(&text).unwrap();
+        let (colon, comma) = if is_spaced { (": ", " , ") } else { (":", ",") };
+        let value = |name: &str| match name {
+            "choices" => format!(r#"[{{"delta"{colon}{{"content"{colon}{text}}}}}]"#),
+            "usage" => usage.to_owned(),
+            _ => text.clone(),
+        };
+        let members: Vec<String> = order.iter().map(|name| format!("\"{name}\"{colon}{}", value(name))).collect();
+        let chunk = format!("{{{}}}", members.join(comma));
+
+        let (seen, shown) = feed(&metering(CHAT, r#""stream":true"#), &[format!("data: {chunk}\n\n").as_bytes()]);
+
+        let mut expected: serde_json::Value = serde_json::from_str(&chunk).unwrap();
+        expected.as_object_mut().unwrap().remove("usage");
+        let shown = std::str::from_utf8(&shown).unwrap().strip_prefix("data: ").unwrap();
+        prop_assert_eq!(serde_json::from_str::<serde_json::Value>(shown).unwrap(), expected);
+        prop_assert_eq!(seen.usage.is_some(), usage != "null");
+        prop_assert_eq!(seen.output_bytes, text.len() as u64 - 2);
+    }
+
     #[test]
     fn any_stream_cut_anywhere_is_seen_the_same(
         events in prop::collection::vec(

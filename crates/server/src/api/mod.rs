@@ -1,11 +1,15 @@
-//! JSON for programs: AIPassport 0.2's surface, kept and made safe, in `v0_2/`.
+//! JSON for programs: what the pages do (`own.rs`), and AIPassport 0.2's surface, kept and made
+//! safe (`v0_2/`).
 
 use axum::Router;
 
 use crate::app::App;
 
+mod health;
+mod own;
+mod problem;
 mod v0_2;
 
 pub fn routes() -> Router<App> {
-    v0_2::routes()
+    health::routes().merge(own::routes()).merge(v0_2::routes())
 }

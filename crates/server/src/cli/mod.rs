@@ -122,7 +122,7 @@ async fn dispatch(
     let CommandLine { arguments, command, .. } = line;
     match command {
         Command::Serve(serving) => serve::run(&arguments, &serving, clock, random).await?,
-        Command::Demo(_) => todo!(),
+        Command::Demo(demo) => demo.run(&arguments, clock, random).await?,
         Command::SandboxProvider(sandbox) => sandbox.run(output).await?,
         Command::User(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Credential(command) => command.run(&open(&arguments, clock, random).await?, output).await?,

@@ -114,7 +114,11 @@ impl GatewayError {
         if let Some(seconds) = self.retry_after(status, asked.now) {
             head.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        headers::finish(head, asked.request_id, asked.adapter.map(|adapter| adapter as &dyn ProviderAdapter));
+        headers::finish(
+            head,
+            asked.request_id,
+            asked.adapter.map(|adapter| adapter as &dyn ProviderAdapter),
+        );
         response
     }
 

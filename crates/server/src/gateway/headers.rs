@@ -47,7 +47,9 @@ pub(super) fn insert_cost(headers: &mut HeaderMap, left: &Left, held: Money, cos
     if let Ok(cost) = HeaderValue::try_from(cost.to_string()) {
         headers.insert(COST, cost);
     }
-    let remaining = left.budget.map(|beside| beside.saturating_add(held.saturating_sub(cost)));
+    let remaining = left
+        .budget
+        .map(|beside| beside.saturating_add(held.saturating_sub(cost)));
     if let Some(Ok(remaining)) = remaining.map(|remaining| HeaderValue::try_from(remaining.to_string())) {
         headers.insert(BUDGET_REMAINING, remaining);
     }

@@ -28,8 +28,7 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
 use super::{
-    authenticate::Caller, error::GatewayError, grants::Snapshot, open_reservation::OpenReservation,
-    stream::Streaming,
+    authenticate::Caller, error::GatewayError, grants::Snapshot, open_reservation::OpenReservation, stream::Streaming,
 };
 use crate::app::App;
 

@@ -1,11 +1,6 @@
 //! What a caller may use: answered from the grant, free, and counted as no request.
 
-use aipassport_domain::{
-    authorization_details::AiAccess,
-    grant::Grant,
-    ids::ProviderId,
-    policy::Denial,
-};
+use aipassport_domain::{authorization_details::AiAccess, grant::Grant, ids::ProviderId, policy::Denial};
 use aipassport_providers::{
     adapter::{self, ProviderAdapter, RouteKind},
     prices::{PriceBook, PricedModel},
@@ -61,7 +56,9 @@ pub(super) async fn providers(State(app): State<App>, request: Request) -> Respo
             });
             match access {
                 Some(None) => return None,
-                Some(Some(access)) => entry["capabilities"] = access.capabilities.iter().map(|one| one.as_str()).collect(),
+                Some(Some(access)) => {
+                    entry["capabilities"] = access.capabilities.iter().map(|one| one.as_str()).collect()
+                }
                 None => {}
             }
             Some(entry)

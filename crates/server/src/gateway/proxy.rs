@@ -108,7 +108,9 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
         headers: adapter.request_headers(&arrival.head.headers),
         body: request.body.with_output_cap(open.output_cap()),
     };
-    let forwarded = call.unless_ended(forward(app, &caller, adapter, outgoing, &mut open)).await;
+    let forwarded = call
+        .unless_ended(forward(app, &caller, adapter, outgoing, &mut open))
+        .await;
     let answer = forwarded.inspect_err(|error| open.end(error.outcome()))?;
     Ok(meter(app, adapter, answer, open, call))
 }

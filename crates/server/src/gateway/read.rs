@@ -60,7 +60,9 @@ impl RequestBody {
 /// Refuses before a byte of the body is read, so that a client that waits for `100 Continue` need
 /// not send it.
 fn check_headers(headers: &HeaderMap, limit: usize) -> Result<(), BodyError> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
     if length.is_some_and(|length| length.parse::<usize>().map_or(true, |length| length > limit)) {
         return Err(BodyError::TooLarge);
     }

@@ -100,7 +100,11 @@ impl Redactor {
         for spelling in &self.spellings {
             while let Some(start) = memmem::find(bytes, spelling) {
                 self.has_found = true;
-                bytes.iter_mut().skip(start).take(spelling.len()).for_each(|byte| *byte = FILLER);
+                bytes
+                    .iter_mut()
+                    .skip(start)
+                    .take(spelling.len())
+                    .for_each(|byte| *byte = FILLER);
             }
         }
     }

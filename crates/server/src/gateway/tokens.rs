@@ -55,7 +55,10 @@ impl Tokens {
             };
         }
 
-        let claims = app.signing.verify(token, now, &app.config.public_url).map_err(refusal)?;
+        let claims = app
+            .signing
+            .verify(token, now, &app.config.public_url)
+            .map_err(refusal)?;
         let verified = Arc::new(VerifiedToken {
             grant_id: claims.grant_id,
             client_id: claims.client_id,

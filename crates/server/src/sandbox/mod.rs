@@ -5,3 +5,4 @@
 //! programs: they share no rules, no store and no connections with the rest.
 
 pub mod provider;
+pub mod sample_app;

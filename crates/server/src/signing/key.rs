@@ -31,7 +31,24 @@ pub(super) struct SigningKey {
     pub(super) state: SigningKeyState,
     coordinates: Coordinates,
     pair: EcdsaKeyPair,
-    verifier: ParsedPublicKey,
+    verifier: Verifier,
+}
+
+/// The public part, parsed once.
+pub(super) struct Verifier(ParsedPublicKey);
+
+impl Verifier {
+    /// The library takes no point that is off the curve.
+    pub(super) fn of_point(point: &[u8]) -> Result<Self, SigningError> {
+        ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+            .map(Self)
+            .map_err(|_| SigningError::BadKey)
+    }
+
+    /// Whether the signature is this key's: `r` and `s`, 32 bytes each, and both in range.
+    pub(super) fn accepts(&self, compact: &Compact<'_>) -> bool {
+        self.0.verify_sig(compact.message, &compact.signature).is_ok()
+    }
 }
 
 /// The public point, as `x` and `y` of a JWK (RFC 7518, section 6.2.1).
@@ -90,8 +107,7 @@ impl SigningKey {
         if coordinates.thumbprint() != record.kid {
             return Err(SigningError::BadKey);
         }
-        let verifier = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref())
-            .map_err(|_| SigningError::BadKey)?;
+        let verifier = Verifier::of_point(pair.public_key().as_ref())?;
         Ok(Self {
             kid: record.kid.clone(),
             state: record.state,
@@ -109,7 +125,7 @@ impl SigningKey {
     }
 
     pub(super) fn has_signed(&self, compact: &Compact<'_>) -> bool {
-        self.verifier.verify_sig(compact.message, &compact.signature).is_ok()
+        self.verifier.accepts(compact)
     }
 
     /// As published.

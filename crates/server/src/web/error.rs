@@ -1,8 +1,13 @@
 //! What a page says when it cannot be shown. Causes are logged, not told.
 
+use std::sync::Arc;
+
 use aipassport_store::StoreError;
 use askama::Template;
-use axum::response::{IntoResponse, Response};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use http::StatusCode;
 
 use super::{
@@ -73,9 +78,26 @@ impl Message {
     }
 }
 
+impl IntoResponse for PageError {
+    /// Carries the error out to [`draw`], which has what a page needs.
+    fn into_response(self) -> Response {
+        let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+/// Draws the page of an error that an inner route answered with.
+pub(super) async fn draw(State(app): State<App>, response: Response) -> Response {
+    match response.extensions().get::<Arc<PageError>>() {
+        Some(error) => Arc::clone(error).answer(&app),
+        None => response,
+    }
+}
+
 impl PageError {
-    pub(super) fn answer(self, app: &App) -> Response {
-        if let Self::SignIn { return_to } = &self {
+    fn answer(&self, app: &App) -> Response {
+        if let Self::SignIn { return_to } = self {
             let query: String = form_urlencoded::byte_serialize(return_to.as_bytes()).collect();
             return see_other(&format!("/login?return_to={query}"));
         }
@@ -84,7 +106,7 @@ impl PageError {
         if status.is_server_error() {
             tracing::error!(
                 request.id = request_id,
-                error = &self as &dyn std::error::Error,
+                error = self as &dyn std::error::Error,
                 "no page"
             );
         }

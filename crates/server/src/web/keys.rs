@@ -1,6 +1,31 @@
-//! Keys.
-use super::{consent::Choosable, page::Frame, parts::FieldError};
+//! Keys: a user's secrets at providers. They go in and never come out.
+
+use aipassport_domain::{audit::Happened, grant::Grant, ids::CredentialId, secret::Secret};
+use aipassport_providers::adapter;
+use aipassport_store::ProviderCredential;
 use askama::Template;
+use axum::{
+    extract::{Path, RawQuery, State},
+    response::Response,
+};
+use http::StatusCode;
+
+use super::{
+    app_words,
+    consent::Choosable,
+    error::PageError,
+    form::{Fields, SignedForm, Visitor},
+    page::{Frame, Section, page, see_other},
+    parts::FieldError,
+    return_to::own_path,
+    sign_in,
+    words::{self, WallClock},
+};
+use crate::{
+    app::App,
+    browser_session::SignedIn,
+    entries::{NewCredential, new_credential},
+};
 
 #[derive(Template)]
 #[template(path = "keys.html")]
@@ -9,6 +34,8 @@ pub(super) struct KeysPage {
     pub(super) errors: Vec<FieldError>,
     pub(super) keys: Vec<KeyRow>,
     pub(super) providers: Vec<Choosable>,
+    /// Where to go on once a key is added.
+    pub(super) return_to: Option<String>,
 }
 
 pub(super) struct KeyRow {
@@ -20,5 +47,167 @@ pub(super) struct KeyRow {
     pub(super) base_url: Option<String>,
     pub(super) refused: Option<String>,
     pub(super) used_by: String,
+    /// What removing it does.
     pub(super) consequence: Option<String>,
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    Visitor(signed_in): Visitor,
+) -> Result<Response, PageError> {
+    let query = Fields::parse(query.unwrap_or_default().as_bytes());
+    let notice = match query.raw("done") {
+        "added" => Some("The key was added."),
+        "removed" => Some("The key was removed. Its sealed copy is gone, too."),
+        _ => None,
+    };
+    keys_page(&app, &signed_in, notice, &Fields::default(), Vec::new()).await
+}
+
+pub(super) async fn add(State(app): State<App>, form: SignedForm) -> Result<Response, PageError> {
+    let SignedForm { signed_in, fields, .. } = form;
+    let entered = NewCredential {
+        provider: fields.text("provider").to_owned(),
+        key: Secret::new(fields.text("key")),
+        base_url: None,
+    };
+    if let Some(error) = wrong_provider(entered.provider.as_str(), &entered.key) {
+        return keys_page(&app, &signed_in, None, &fields, vec![error]).await;
+    }
+    match new_credential(app.making(), &signed_in.user.id, entered) {
+        Ok((credential, added)) => {
+            app.store
+                .add_credential(&credential, &sign_in::event(&app, &signed_in.user, added))
+                .await?;
+            let return_to = match fields.raw("return_to") {
+                "" => "/keys?done=added",
+                asked => own_path(asked),
+            };
+            Ok(see_other(return_to))
+        }
+        Err(refused) => {
+            let error = FieldError::new(refused.field, refused.text);
+            keys_page(&app, &signed_in, None, &fields, vec![error]).await
+        }
+    }
+}
+
+pub(super) async fn remove(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    form: SignedForm,
+) -> Result<Response, PageError> {
+    let user = form.signed_in.user;
+    let id = CredentialId::new(id);
+    let found = app.store.credential(&app.tenant_id, &id).await?;
+    let credential = found.filter(|key| key.user_id == user.id).ok_or(PageError::NotFound)?;
+    let removed = Happened::CredentialRemoved {
+        credential_id: id.clone(),
+        provider: credential.provider,
+    };
+    app.store
+        .remove_credential(&id, &sign_in::event(&app, &user, removed))
+        .await?;
+    Ok(see_other("/keys?done=removed"))
+}
+
+/// A key that another provider made: it would only be refused later, at the first call.
+fn wrong_provider(provider: &str, key: &Secret) -> Option<FieldError> {
+    let is_anthropics = key.expose().starts_with("sk-ant-");
+    let words = match provider {
+        "openai" if is_anthropics => "This looks like an Anthropic key: choose Anthropic above.",
+        "anthropic" if !is_anthropics && key.expose().starts_with("sk-") => {
+            "This looks like an OpenAI key: an Anthropic key begins with sk-ant-."
+        }
+        _ => return None,
+    };
+    Some(FieldError::new("key", words))
+}
+
+async fn keys_page(
+    app: &App,
+    signed_in: &SignedIn,
+    notice: Option<&'static str>,
+    entered: &Fields,
+    errors: Vec<FieldError>,
+) -> Result<Response, PageError> {
+    let user = &signed_in.user;
+    let keys = app.store.credentials_of(&app.tenant_id, &user.id).await?;
+    let grants = app.store.grants_of(&app.tenant_id, &user.id).await?;
+    let clock = WallClock::new(app.clock.now(), &user.time_zone);
+    let live: Vec<&Grant> = grants
+        .iter()
+        .filter(|grant| grant.check_active(app.clock.now()).is_ok())
+        .collect();
+    // The newest key of a provider comes first, and is the one in use.
+    let is_in_use =
+        |place: usize, key: &ProviderCredential| !keys.iter().take(place).any(|newer| newer.provider == key.provider);
+    let rows = keys
+        .iter()
+        .enumerate()
+        .map(|(place, key)| row(key, is_in_use(place, key), &live, &clock))
+        .collect();
+    let providers = adapter::all().into_iter().map(|adapter| Choosable {
+        value: adapter.id().to_owned(),
+        words: adapter.name().to_owned(),
+        is_selected: entered.has("provider", adapter.id()),
+    });
+    let status = if errors.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    let keys_page = KeysPage {
+        frame: Frame::inside(app, signed_in, Section::Keys).with_notice(notice),
+        errors,
+        keys: rows,
+        providers: providers.collect(),
+        return_to: Some(entered.raw("return_to").to_owned()).filter(|path| !path.is_empty()),
+    };
+    page(status, &keys_page.frame, &keys_page)
+}
+
+fn row(key: &ProviderCredential, is_in_use: bool, live: &[&Grant], clock: &WallClock) -> KeyRow {
+    let provider_name = words::provider(&key.provider);
+    let users: Vec<String> = live
+        .iter()
+        .filter(|grant| is_in_use && grant.access_to(&key.provider).is_some())
+        .map(|grant| app_words::name(&grant.client_name))
+        .collect();
+    let used_by = match users.as_slice() {
+        [] if is_in_use => "No app uses it now.".to_owned(),
+        [] => "Replaced by a newer one.".to_owned(),
+        users => format!("Used by {}", users.join(", ")),
+    };
+    let apps = u64::try_from(users.len()).unwrap_or(u64::MAX);
+    KeyRow {
+        id: key.id.to_string(),
+        last_four: key.last_four.clone(),
+        added: format!("added {}", clock.ago(key.created_at)),
+        last_used: key
+            .last_used_at
+            .map_or_else(|| "not used yet".to_owned(), |at| format!("used {}", clock.ago(at))),
+        base_url: key.base_url.clone(),
+        refused: key
+            .refused_at
+            .map(|at| format!("Refused by {provider_name}, {}: make a new one there.", clock.ago(at))),
+        used_by,
+        consequence: (apps > 0).then(|| format!("{} will stop working", words::counted(apps, "app"))),
+        provider_name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_another_provider_is_noticed() {
+        let is_wrong = |provider, key: &str| wrong_provider(provider, &Secret::new(key)).is_some();
+
+        assert!(is_wrong("openai", "sk-ant-1") && is_wrong("anthropic", "sk-proj-1"));
+        assert!(!is_wrong("openai", "sk-proj-1") && !is_wrong("anthropic", "sk-ant-1"));
+        assert!(!is_wrong("anthropic", "made-up-key"));
+    }
 }

@@ -14,24 +14,59 @@ mod assets;
 mod charts;
 mod consent;
 mod error;
+mod form;
 mod keys;
+mod numbers;
 mod page;
 mod parts;
 mod register;
 mod return_to;
 #[cfg(test)]
 mod samples;
+mod sentences;
 mod settings;
 mod sign_in;
+mod throttle;
 mod words;
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::map_response_with_state,
+    routing::{get, post},
+};
 
 use crate::app::App;
 
 /// Followed by the request's id: sends the answer to the client through the door it came by.
-pub const ANSWER_PATH: &str = "/oauth/authorize/answer/";
+const ANSWER_PATH: &str = "/oauth/authorize/answer/";
+/// No form of ours is longer.
+const LONGEST_FORM: usize = 256 * 1024;
 
-pub fn routes() -> Router<App> {
-    Router::new().route(assets::ROUTE, get(assets::serve))
+pub fn routes(app: &App) -> Router<App> {
+    Router::new()
+        .route("/", get(|| async { page::see_other(return_to::HOME) }))
+        .route("/login", get(sign_in::show).post(sign_in::sign_in))
+        .route("/login/demo", post(sign_in::one_click_sign_in))
+        .route("/logout", post(sign_in::sign_out))
+        .route("/consent/{request_id}", get(consent::show).post(consent::decide))
+        .route("/apps", get(apps::show))
+        .route("/apps/pause-all", post(apps::pause_all))
+        .route("/apps/{grant_id}", get(apps::show_one))
+        .route("/apps/{grant_id}/limits", get(apps::show_limits).post(apps::change))
+        .route("/apps/{grant_id}/stop", post(apps::stop))
+        .route("/apps/{grant_id}/pause", post(apps::pause))
+        .route("/apps/{grant_id}/resume", post(apps::resume))
+        .route("/keys", get(keys::show).post(keys::add))
+        .route("/keys/{id}/remove", post(keys::remove))
+        .route("/apps/register", get(register::show).post(register::register))
+        .route("/activity", get(activity::show))
+        .route("/activity/export", get(activity::export))
+        .route("/settings", get(settings::show))
+        .route("/settings/password", post(settings::set_password))
+        .route("/settings/bearer", post(settings::make_bearer))
+        .route("/settings/sign-out-everywhere", post(settings::sign_out_everywhere))
+        .layer(map_response_with_state(app.clone(), error::draw))
+        .layer(DefaultBodyLimit::max(LONGEST_FORM))
+        .route(assets::ROUTE, get(assets::serve))
 }

@@ -41,6 +41,7 @@ fn sign_in() -> Vec<(&'static str, String)> {
         failure,
         return_to: "/apps".to_owned(),
         name: String::new(),
+        one_click: None,
     };
     let first_run = FirstRunPage {
         frame: Frame::sample(None, None),
@@ -72,6 +73,7 @@ fn keys() -> Vec<(&'static str, String)> {
     let page = |keys| KeysPage {
         frame: inside(Section::Keys),
         errors: Vec::new(),
+        return_to: None,
         keys,
         providers: vec![
             option("openai", "OpenAI", true),

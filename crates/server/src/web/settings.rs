@@ -1,15 +1,119 @@
-//! Settings.
-use super::{page::Frame, parts::FieldError};
+//! Settings: password, bearer for scripts, and signing out everywhere.
+
+use aipassport_domain::{audit::Happened, secret::Secret};
 use askama::Template;
+use axum::{
+    extract::{RawQuery, State},
+    response::Response,
+};
+use http::StatusCode;
+
+use super::{
+    error::PageError,
+    form::{Fields, SignedForm, Visitor},
+    page::{Frame, Section, page},
+    parts::FieldError,
+    sign_in, throttle,
+};
+use crate::{app::App, browser_session::SignedIn, entries::new_api_token, password::PasswordError};
 
 #[derive(Template)]
 #[template(path = "settings.html")]
 pub(super) struct SettingsPage {
     pub(super) frame: Frame,
     pub(super) errors: Vec<FieldError>,
+    /// Shown this once.
     pub(super) new_bearer: Option<String>,
     pub(super) user_name: String,
     pub(super) time_zone: String,
     pub(super) has_password: bool,
     pub(super) asks_password: bool,
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    Visitor(signed_in): Visitor,
+) -> Result<Response, PageError> {
+    let query = Fields::parse(query.unwrap_or_default().as_bytes());
+    let notice = query.has("done", "password").then_some("Your password was changed.");
+    settings_page(&app, &signed_in, notice, None, Vec::new())
+}
+
+pub(super) async fn set_password(State(app): State<App>, form: SignedForm) -> Result<Response, PageError> {
+    let user = &form.signed_in.user;
+    let again = |error| settings_page(&app, &form.signed_in, None, None, vec![error]);
+    if user.password_hash.is_some() && !knows_password(&app, &form, "current").await? {
+        return again(FieldError::new("current", "That is not your present password."));
+    }
+    let new = Secret::new(form.fields.raw("new"));
+    let hashed = match app.passwords.hash(new, app.random.clone()).await {
+        Ok(hashed) => hashed,
+        Err(PasswordError::Length) => {
+            return again(FieldError::new("new", "A password has 10 to 512 characters."));
+        }
+        Err(error) => return Err(PageError::Broken(error.into())),
+    };
+    let event = sign_in::event(&app, user, Happened::PasswordChanged);
+    app.store.set_password(&user.id, &hashed, &event).await?;
+    // Every session has ended; whoever changed the password stays, in a new one.
+    sign_in::enter(&app, user, &form.headers, "/settings?done=password").await
+}
+
+pub(super) async fn make_bearer(State(app): State<App>, form: SignedForm) -> Result<Response, PageError> {
+    let signed_in = &form.signed_in;
+    if asks_password(&app, signed_in) && !knows_password(&app, &form, "password").await? {
+        let error = FieldError::new("bearer-password", "That is not your password.");
+        return settings_page(&app, signed_in, None, None, vec![error]);
+    }
+    let (bearer, token, issued) = new_api_token(app.making(), &signed_in.user.id);
+    app.store
+        .issue_api_token(&token, &sign_in::event(&app, &signed_in.user, issued))
+        .await?;
+    settings_page(&app, signed_in, None, Some(bearer.expose().to_owned()), Vec::new())
+}
+
+pub(super) async fn sign_out_everywhere(State(app): State<App>, form: SignedForm) -> Result<Response, PageError> {
+    let user = &form.signed_in.user;
+    app.store
+        .end_browser_sessions(&user.id, &sign_in::event(&app, user, Happened::SignedOut))
+        .await?;
+    Ok(sign_in::left(&app, "/apps"))
+}
+
+/// Whether a risky act needs the password again: the sign-in is a while ago, and there is one.
+pub(super) fn asks_password(app: &App, signed_in: &SignedIn) -> bool {
+    signed_in.user.password_hash.is_some() && !signed_in.is_fresh(app.clock.now())
+}
+
+/// Checks the user's own password, counted like a sign-in.
+pub(super) async fn knows_password(app: &App, form: &SignedForm, field: &str) -> Result<bool, PageError> {
+    let user = &form.signed_in.user;
+    let password = Secret::new(form.fields.raw(field));
+    throttle::verify(app, &user.name, Some(user), password, form.peer).await
+}
+
+fn settings_page(
+    app: &App,
+    signed_in: &SignedIn,
+    notice: Option<&'static str>,
+    new_bearer: Option<String>,
+    errors: Vec<FieldError>,
+) -> Result<Response, PageError> {
+    let status = if errors.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    let user = &signed_in.user;
+    let settings = SettingsPage {
+        frame: Frame::inside(app, signed_in, Section::Settings).with_notice(notice),
+        errors,
+        new_bearer,
+        user_name: super::app_words::clean(&user.name, 80),
+        time_zone: user.time_zone.clone(),
+        has_password: user.password_hash.is_some(),
+        asks_password: asks_password(app, signed_in),
+    };
+    page(status, &settings.frame, &settings)
 }

@@ -131,6 +131,17 @@ impl WallClock {
         self.zoned(self.now).date()
     }
 
+    /// The first instant of a day, and the first one after it.
+    pub(super) fn span_of(&self, day: jiff::civil::Date) -> (Timestamp, Timestamp) {
+        let start = |day: jiff::civil::Date| {
+            let midnight = day.to_zoned(self.zone.clone());
+            midnight.map_or(self.now, |midnight| {
+                Timestamp::from_millis(midnight.timestamp().as_millisecond())
+            })
+        };
+        (start(day), start(day.tomorrow().unwrap_or(day)))
+    }
+
     /// When something happened: `just now`, `2 min ago`, `14:02`, `yesterday 09:30`, `3 Oct`.
     pub(super) fn ago(&self, at: Timestamp) -> String {
         let seconds = self.now.seconds() - at.seconds();

@@ -7,4 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod api;
+mod gateway;
+mod oauth;
 mod support;

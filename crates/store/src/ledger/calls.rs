@@ -158,6 +158,21 @@ impl Store {
         Ok(days.into_values().collect())
     }
 
+    /// When each grant of a user was last used, for those that were.
+    pub async fn last_calls_of(
+        &self,
+        tenant_id: &TenantId,
+        user_id: &UserId,
+    ) -> Result<Vec<(GrantId, Timestamp)>, StoreError> {
+        let mut last = Vec::new();
+        let newest = CallPage { before: None, limit: 1 };
+        for grant_id in self.grants_behind(tenant_id, CallsOf::User(user_id)).await? {
+            let calls = self.calls_of(tenant_id, CallsOf::Grant(&grant_id), &newest).await?;
+            last.extend(calls.first().map(|call| (grant_id, call.held.at)));
+        }
+        Ok(last)
+    }
+
     /// Calls are found by their grant; a user's are those of all its grants.
     async fn grants_behind(&self, tenant_id: &TenantId, of: CallsOf<'_>) -> Result<Vec<GrantId>, StoreError> {
         let user_id = match of {

@@ -2,12 +2,13 @@
 
 use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
+    consent::Approved,
     fixtures::NOW,
     ids::{ClientId, GrantId, TenantId, UserId},
 };
 use aipassport_store::Page;
 
-use crate::support::{event, on_both_engines};
+use crate::support::{decision, event, hash, new_code, new_refresh_token, on_both_engines, user};
 
 #[tokio::test]
 async fn events_are_read_back_as_they_were_written() {
@@ -83,6 +84,77 @@ async fn an_export_goes_on_where_it_stopped_and_a_user_sees_own_events_newest_fi
             .unwrap();
         let times: Vec<_> = newest.iter().chain(&rest).map(|record| record.event.at).collect();
         assert_eq!(times, [4, 3, 2, 1, 0].map(|number| NOW.plus_seconds(number)));
+    })
+    .await;
+}
+
+/// An event that no store can write.
+fn unwritable() -> AuditEvent {
+    AuditEvent {
+        user_id: Some(UserId::new("\0")),
+        ..event(Happened::SignedIn)
+    }
+}
+
+/// A change and its event are one: where the event cannot be written, nothing has changed.
+#[tokio::test]
+async fn a_change_of_a_grant_whose_event_cannot_be_written_does_not_happen() {
+    on_both_engines(async |world| {
+        let grant = world.granted("granted").await;
+        let credential = world.add_credential("credential", "user", "openai", NOW).await;
+        let grant = world.store.grant(&world.tenant, &grant.id).await.unwrap().unwrap();
+        let happened = world.kinds().await;
+        let (store, event, next) = (&world.store, unwritable(), new_refresh_token("next"));
+        let lower = Approved {
+            expires_at: NOW.plus_seconds(1),
+            ..decision().approved
+        };
+
+        assert!(store.revoke_grant(&grant.id, &event).await.is_err());
+        assert!(store.pause_grant(&grant.id, &event).await.is_err());
+        assert!(store.change_grant(&grant.id, &lower, &event).await.is_err());
+        assert!(store.revoke_access_token(&grant.id, "jti", NOW, &event).await.is_err());
+        let rotated = store.rotate_refresh_token(&hash("granted"), &next, &event).await;
+        assert!(rotated.is_err());
+        assert!(store.disable_client(&grant.client_id, &event).await.is_err());
+        assert!(store.remove_credential(&credential.id, &event).await.is_err());
+
+        assert_eq!(store.grants(&world.tenant).await.unwrap(), [grant]);
+        let old = store
+            .refresh_token(&world.tenant, &hash("granted"))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!((old.rotated_at, old.revoked_at), (None, None));
+        let kept = store.credential(&world.tenant, &credential.id).await.unwrap();
+        assert_eq!(kept, Some(credential));
+        assert_eq!(world.kinds().await, happened);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_step_of_consent_whose_event_cannot_be_written_does_not_happen() {
+    on_both_engines(async |world| {
+        let open = world.asked("asked").await;
+        let (_, code) = world.approved("approved").await;
+        let happened = world.kinds().await;
+        let (store, event) = (&world.store, unwritable());
+        let (id, by) = (&open.id, UserId::new("user"));
+
+        let approved = store.approve_request(id, &decision(), &new_code("x"), &event).await;
+        assert!(approved.is_err());
+        assert!(store.deny_request(id, &by, &event).await.is_err());
+        assert!(store.redeem_code(&code, None, &event).await.is_err());
+        assert!(store.set_password(&by, "changed", &event).await.is_err());
+
+        let request = store.authorization_request(&world.tenant, id).await.unwrap();
+        assert_eq!(request.as_ref(), Some(&open));
+        let code = store.code(&world.tenant, &code).await.unwrap().unwrap();
+        assert_eq!(code.redeemed_at, None);
+        assert_eq!(store.grants(&world.tenant).await.unwrap(), []);
+        assert_eq!(store.users(&world.tenant).await.unwrap(), [user("user")]);
+        assert_eq!(world.kinds().await, happened);
     })
     .await;
 }

@@ -101,9 +101,9 @@ async fn only_requests_of_the_old_surface_that_can_still_be_decided_are_pending(
                 .unwrap()
         };
 
-        assert_eq!(pending(NOW, 10).await, [open.clone()]);
         assert_eq!(pending(open.expires_at, 10).await, []);
         assert_eq!(pending(NOW, 0).await, []);
+        assert_eq!(pending(NOW, 10).await, [open]);
     })
     .await;
 }

@@ -18,8 +18,8 @@ async fn the_newest_credential_at_a_provider_is_the_one_in_use() {
         world.add_credential("anas", "ana", "openai", NOW.plus_seconds(2)).await;
         let (user, openai) = (UserId::new("user"), ProviderId::new("openai"));
 
-        let used = world.store.credential_for(&world.tenant, &user, &openai).await.unwrap();
-        assert_eq!(used, Some(new.clone()));
+        let in_use = world.store.credential_for(&world.tenant, &user, &openai).await.unwrap();
+        assert_eq!(in_use, Some(new.clone()));
         let all = world.store.credentials_of(&world.tenant, &user).await.unwrap();
         assert_eq!(all, [new, other, old.clone()]);
         assert_eq!(

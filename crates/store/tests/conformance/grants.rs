@@ -233,7 +233,6 @@ async fn an_access_token_is_revoked_once_and_forgotten_after_its_end() {
     .await;
 }
 
-/// Whatever changes at the same time as a grant is made: one of them sees the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_at_once_each_raise_the_version() {
     on_both_engines(async |world| {

@@ -18,6 +18,7 @@ mod clients;
 mod codes;
 mod consent;
 mod credentials;
+mod data_keys;
 mod grants;
 mod ledger;
 mod migrations;

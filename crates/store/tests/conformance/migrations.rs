@@ -145,3 +145,15 @@ async fn a_database_that_is_away_is_named_without_its_password() {
         assert!(!shown.contains("secret"), "{shown}");
     }
 }
+
+#[tokio::test]
+async fn an_open_store_does_not_show_its_password() {
+    let DatabaseUrl::Postgres(url) = new_postgres().await else {
+        panic!("PostgreSQL")
+    };
+    let url = DatabaseUrl::Postgres(url.replace("aipassport@", "aipassport:secret@"));
+
+    let store = Store::open(&url, "instance").await.unwrap();
+
+    assert!(!format!("{store:?}").contains("secret"));
+}

@@ -54,7 +54,7 @@ impl Members {
     }
 
     pub(super) fn take_required<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
-        let is_there = self.members.contains_key(name);
+        let is_there = self.members.get(name).is_some_and(|value| !value.is_null());
         let value = self.take(name);
         if !is_there {
             self.refuse(name, "Required");

@@ -243,7 +243,9 @@ fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<bool, UpstreamE
         .iter()
         .any(|coding| coding != "identity")
     {
-        return Err(UpstreamError::NotAnAnswer("compressed, though we asked for it not to be"));
+        return Err(UpstreamError::NotAnAnswer(
+            "compressed, though we asked for it not to be",
+        ));
     }
     match headers.get(header::CONTENT_TYPE) {
         Some(kind) if is_media_type(kind, "application/json") => Ok(false),

@@ -40,10 +40,8 @@ impl Target {
     pub(in crate::gateway) fn read(base_url: &str, public_url: &str, allowed: &[String]) -> Result<Self, TargetError> {
         let url = Url::parse(base_url).map_err(|_| TargetError::Odd)?;
         let is_as_typed = url.as_str().trim_end_matches('/') == base_url.trim_end_matches('/');
-        let has_more = !url.username().is_empty()
-            || url.password().is_some()
-            || url.query().is_some()
-            || url.fragment().is_some();
+        let has_more =
+            !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some();
         let is_tls = match url.scheme() {
             "https" => true,
             "http" => false,
@@ -112,7 +110,6 @@ mod tests {
             "https://api.provider.example/v2",
             "http://127.0.0.1:8081",
             "https://127.0.0.1",
-            "http://models.example:80",
             "https://models.example:8443",
             "https://models.example.",
         ] {

@@ -6,7 +6,7 @@ use super::{
     protocol::Asked,
     switches::{Report, Switches},
     tools::ToolCall,
-    words::Text,
+    words::{Passages, Text},
 };
 
 const USUAL_TOKENS: u64 = 32;
@@ -69,7 +69,7 @@ pub(super) struct Place {
 impl Answer {
     /// Decides the answer. It never has more output tokens than asked for in each choice, nor more
     /// input tokens than the body has bytes.
-    pub(super) fn plan(asked: Asked, switches: &Switches, body_bytes: usize) -> Self {
+    pub(super) fn plan(asked: Asked, switches: &Switches, body_bytes: usize, passages: &Passages) -> Self {
         let calls = asked.tools.calls(&switches.answer);
         let usual_tokens = if calls.is_empty() { USUAL_TOKENS } else { 0 };
 
@@ -108,7 +108,7 @@ impl Answer {
             blocks,
             usage,
             report: switches.usage.report,
-            text: Text::from_seed(seed, switches.answer.is_unicode),
+            text: passages.text(seed, switches.answer.is_unicode),
             echo: None,
         }
     }

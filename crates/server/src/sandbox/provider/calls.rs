@@ -161,7 +161,7 @@ impl<'a> Provider<'a> {
         };
         let (operation, is_stream, output_cap) = (asked.operation, asked.is_stream, asked.output_cap);
         let echo = self.key.filter(|_| switches.errors.echo == Some(Echo::Text));
-        let answer = Answer::plan(asked, switches, body_bytes).with_echo(echo);
+        let answer = Answer::plan(asked, switches, body_bytes, &self.parts.passages).with_echo(echo);
 
         // Billed from here on, also while it hangs: the model works as soon as it was asked.
         let mut call = self.parts.books.open(NewCall {

@@ -105,27 +105,30 @@ impl Catalogue {
 
 /// A few models of each provider, for use without a broker; prices of November 2026.
 pub(super) fn usual_models() -> Vec<SandboxModel> {
-    [
-        ("openai", "gpt-4o-mini", [150, 75, 0, 0, 600]),
-        ("openai", "gpt-4o", [2_500, 1_250, 0, 0, 10_000]),
-        ("openai", "gpt-5", [1_250, 125, 0, 0, 10_000]),
-        ("openai", "gpt-5-mini", [250, 25, 0, 0, 2_000]),
-        ("anthropic", "claude-haiku-4-5", [1_000, 100, 1_250, 2_000, 5_000]),
-        ("anthropic", "claude-sonnet-4-5", [3_000, 300, 3_750, 6_000, 15_000]),
+    let cheap_claude = [1_000, 100, 1_250, 2_000, 5_000];
+    let claude = [3_000, 300, 3_750, 6_000, 15_000];
+    let long_claude = [6_000, 600, 7_500, 12_000, 22_500];
+    vec![
+        usual("openai", "gpt-4o-mini", &[(0, [150, 75, 0, 0, 600])]),
+        usual("openai", "gpt-4o", &[(0, [2_500, 1_250, 0, 0, 10_000])]),
+        usual("openai", "gpt-5", &[(0, [1_250, 125, 0, 0, 10_000])]),
+        usual("openai", "gpt-5-mini", &[(0, [250, 25, 0, 0, 2_000])]),
+        usual("anthropic", "claude-haiku-4-5", &[(0, cheap_claude)]),
+        usual("anthropic", "claude-sonnet-4-5", &[(0, claude), (200_000, long_claude)]),
     ]
-    .into_iter()
-    .map(|(provider, id, thousandths)| {
-        let rates = Rates::of(thousandths.map(|rate| rate * 1_000_000));
-        SandboxModel {
-            provider: provider.to_owned(),
-            id: id.to_owned(),
-            tiers: vec![Tier {
-                above_input_tokens: 0,
-                rates,
-            }],
-        }
-    })
-    .collect()
+}
+
+/// A model by its tiers, in thousandths of a dollar for a million tokens.
+fn usual(provider: &str, id: &str, tiers: &[(u64, [i64; 5])]) -> SandboxModel {
+    let tier = |&(above_input_tokens, thousandths): &(u64, [i64; 5])| Tier {
+        above_input_tokens,
+        rates: Rates::of(thousandths.map(|rate| rate * 1_000_000)),
+    };
+    SandboxModel {
+        provider: provider.to_owned(),
+        id: id.to_owned(),
+        tiers: tiers.iter().map(tier).collect(),
+    }
 }
 
 #[cfg(test)]

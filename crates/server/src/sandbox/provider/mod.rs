@@ -36,7 +36,7 @@ use std::{
 
 use tokio::net::TcpListener;
 
-use self::{bill::Books, catalogue::Catalogue};
+use self::{bill::Books, catalogue::Catalogue, words::Passages};
 pub use self::{
     bill::{Bill, Ending, Row, SeenRequest, Totals},
     catalogue::{Rates, SandboxModel, Tier},
@@ -78,6 +78,7 @@ pub struct Sandbox(Arc<Parts>);
 
 struct Parts {
     catalogue: Catalogue,
+    passages: Passages,
     required_keys: Vec<String>,
     most_connections: usize,
     body_limit: usize,
@@ -90,6 +91,7 @@ impl Sandbox {
     pub fn new(options: SandboxOptions) -> Self {
         Self(Arc::new(Parts {
             catalogue: Catalogue::new(options.models),
+            passages: Passages::new(),
             required_keys: options.required_keys,
             most_connections: options.most_connections,
             body_limit: options.body_limit,

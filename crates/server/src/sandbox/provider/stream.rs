@@ -32,7 +32,7 @@ impl ReplyBody {
     pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
         Self::Whole(Whole {
             left: bytes.into(),
-            cutter: Cutter::new(Chunk::All),
+            cutter: Cutter::new(Chunk::All, Duration::ZERO),
             is_cut: false,
         })
     }
@@ -90,7 +90,7 @@ impl Whole {
         };
         Self {
             left,
-            cutter: Cutter::new(chunk),
+            cutter: Cutter::new(chunk, switches.time.drip),
             is_cut,
         }
     }
@@ -113,16 +113,20 @@ impl Whole {
 /// Says where to cut what is sent, and lets each piece reach the wire before the next.
 struct Cutter {
     chunk: Chunk,
+    drip: Duration,
     turn: usize,
     must_flush: bool,
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Cutter {
-    fn new(chunk: Chunk) -> Self {
+    fn new(chunk: Chunk, drip: Duration) -> Self {
         Self {
             chunk,
+            drip,
             turn: 0,
             must_flush: false,
+            timer: None,
         }
     }
 
@@ -138,14 +142,19 @@ impl Cutter {
     fn took(&mut self) {
         self.turn = self.turn.wrapping_add(1);
         self.must_flush = self.size().is_some();
+        self.timer = timer(self.drip).filter(|_| self.must_flush);
     }
 
-    /// Waits for one turn after a piece: a server flushes when its body has nothing ready.
+    /// Waits after a piece: a server flushes when its body has nothing ready.
     fn poll_flushed(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if std::mem::take(&mut self.must_flush) {
+        if let Some(timer) = &mut self.timer {
+            ready!(timer.as_mut().poll(context));
+            self.timer = None;
+        } else if std::mem::take(&mut self.must_flush) {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
+        self.must_flush = false;
         Poll::Ready(())
     }
 }
@@ -177,7 +186,7 @@ impl Events {
             dialect,
             steps: Steps::new(),
             call,
-            cutter: Cutter::new(switches.bytes.chunk),
+            cutter: Cutter::new(switches.bytes.chunk, switches.time.drip),
             timer: timer(switches.time.first),
             switches,
             event: String::with_capacity(512),

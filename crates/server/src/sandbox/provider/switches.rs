@@ -65,6 +65,7 @@ pub(super) struct TimeSwitches {
     pub(super) delay: Duration,
     pub(super) first: Duration,
     pub(super) pace: Duration,
+    pub(super) drip: Duration,
     pub(super) hang: Option<Hang>,
 }
 
@@ -260,6 +261,7 @@ impl TimeSwitches {
             ("delay", _) => self.delay = duration(value)?,
             ("first", _) => self.first = duration(value)?,
             ("pace", _) => self.pace = duration(value)?,
+            ("drip", _) => self.drip = duration(value)?,
             ("hang", "head") => self.hang = Some(Hang::Head),
             ("hang", _) => self.hang = Some(Hang::AfterTokens(tokens(value)?)),
             _ => return None,

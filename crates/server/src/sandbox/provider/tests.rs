@@ -446,6 +446,12 @@ async fn time_passes_where_that_is_switched() {
         passed >= Duration::from_secs(3) && passed < Duration::from_millis(3200),
         "{passed:?}"
     );
+
+    let before = tokio::time::Instant::now();
+    let dripped = caller.call(CHAT, "chunk=100; drip=10s", &chat(&json!({}))).await;
+
+    let pauses = u64::try_from(dripped.body.len().div_ceil(100)).unwrap() - 1;
+    assert!(pauses > 0 && before.elapsed() >= Duration::from_secs(10 * pauses));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The text the sandbox answers with: the same calm sentences, begun at a place the request picks.
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 
 const PLAIN: &[&str] = &[
     "The notes describe one quiet week, and most of it went as planned.",
@@ -24,14 +24,38 @@ const UNICODE: &[&str] = &[
     "السلام عليكم من الحديقة الصغيرة.",
 ];
 
-/// Words in their order, each but the first of a text with a space before it, and where sentences begin.
+/// The two texts there are to begin from.
+pub(super) struct Passages {
+    plain: Arc<Passage>,
+    unicode: Arc<Passage>,
+}
+
+/// Words in their order, each with a space before it, and where sentences begin.
+#[derive(Debug)]
 struct Passage {
     words: Vec<String>,
     sentences: Vec<usize>,
 }
 
-static PLAIN_PASSAGE: LazyLock<Passage> = LazyLock::new(|| Passage::of(PLAIN));
-static UNICODE_PASSAGE: LazyLock<Passage> = LazyLock::new(|| Passage::of(UNICODE));
+impl Passages {
+    pub(super) fn new() -> Self {
+        Self {
+            plain: Arc::new(Passage::of(PLAIN)),
+            unicode: Arc::new(Passage::of(UNICODE)),
+        }
+    }
+
+    /// The endless text that begins at the sentence `seed` picks.
+    pub(super) fn text(&self, seed: u64, is_unicode: bool) -> Text {
+        let passage = if is_unicode { &self.unicode } else { &self.plain };
+        let count = u64::try_from(passage.sentences.len()).unwrap_or(1).max(1);
+        let chosen = usize::try_from(seed % count).unwrap_or_default();
+        Text {
+            start: passage.sentences.get(chosen).copied().unwrap_or_default(),
+            passage: passage.clone(),
+        }
+    }
+}
 
 impl Passage {
     fn of(sentences: &[&str]) -> Self {
@@ -48,26 +72,16 @@ impl Passage {
 }
 
 /// An endless text. Each of its words is one token and needs no escaping in JSON.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Text {
-    is_unicode: bool,
+    passage: Arc<Passage>,
     start: usize,
 }
 
 impl Text {
-    pub(super) fn from_seed(seed: u64, is_unicode: bool) -> Self {
-        let sentences = &Self::passage(is_unicode).sentences;
-        let count = u64::try_from(sentences.len()).unwrap_or(1).max(1);
-        let chosen = usize::try_from(seed % count).unwrap_or_default();
-        Self {
-            is_unicode,
-            start: sentences.get(chosen).copied().unwrap_or_default(),
-        }
-    }
-
     /// The token at `place`, counted from zero.
-    pub(super) fn token(self, place: u64) -> &'static str {
-        let words = &Self::passage(self.is_unicode).words;
+    pub(super) fn token(&self, place: u64) -> &str {
+        let words = &self.passage.words;
         let place_in_passage = usize::try_from(place).unwrap_or_default().wrapping_add(self.start);
         let word = place_in_passage
             .checked_rem(words.len())
@@ -77,12 +91,8 @@ impl Text {
     }
 
     /// The first `count` tokens.
-    pub(super) fn prefix(self, count: u64) -> String {
+    pub(super) fn prefix(&self, count: u64) -> String {
         (0..count).map(|place| self.token(place)).collect()
-    }
-
-    fn passage(is_unicode: bool) -> &'static Passage {
-        if is_unicode { &UNICODE_PASSAGE } else { &PLAIN_PASSAGE }
     }
 }
 
@@ -94,7 +104,8 @@ mod tests {
     fn no_token_needs_escaping_in_json() {
         for is_unicode in [false, true] {
             for place in 0..300 {
-                let token = Text::from_seed(3, is_unicode).token(place);
+                let text = Passages::new().text(3, is_unicode);
+                let token = text.token(place);
                 assert_eq!(serde_json::to_string(token).unwrap(), format!("\"{token}\""));
                 assert!(!token.trim().is_empty());
             }

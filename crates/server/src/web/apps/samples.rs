@@ -148,7 +148,6 @@ fn limits() -> LimitsPage {
     LimitsPage {
         frame: inside(Section::Apps),
         grant_id: "g".to_owned(),
-        version: 3,
         face: face(),
         errors: Vec::new(),
         accounts: vec![AccountLimits {

@@ -87,7 +87,6 @@ pub(super) struct RefusalRow {
 pub(super) struct LimitsPage {
     pub(super) frame: Frame,
     pub(super) grant_id: String,
-    pub(super) version: i64,
     pub(super) face: AppFace,
     pub(super) errors: Vec<FieldError>,
     pub(super) accounts: Vec<AccountLimits>,

@@ -85,3 +85,17 @@ impl TestBroker {
         request.body(Full::new(body)).unwrap()
     }
 }
+
+/// Sends bytes as they are and reads until the broker closes the connection.
+impl TestBroker {
+    pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        // A reset after the answer is an end as well.
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}

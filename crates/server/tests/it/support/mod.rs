@@ -24,7 +24,11 @@ use aipassport_store::User;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) mod grant;
 pub(crate) mod http;
+pub(crate) mod ledger;
+pub(crate) mod oauth;
+pub(crate) mod provider;
 
 /// A Wednesday noon in 2026, UTC; time moves only when a test says so.
 pub(crate) const NOW: Timestamp = aipassport_domain::fixtures::NOW;
@@ -81,7 +85,7 @@ impl TestBroker {
         format!("{}{path}", self.app.config.public_url)
     }
 
-    fn event(&self, user_id: Option<&UserId>, what: Happened) -> AuditEvent {
+    pub(crate) fn event(&self, user_id: Option<&UserId>, what: Happened) -> AuditEvent {
         AuditEvent {
             tenant_id: self.app.tenant_id.clone(),
             at: self.app.clock.now(),
@@ -170,6 +174,17 @@ impl TestBroker {
         }
     }
 
+    /// Begins to stop the broker; the future ends when it has stopped.
+    pub(crate) fn stop(&mut self) -> impl Future<Output = ()> + use<> {
+        self.stop.cancel();
+        let running = self.running.take();
+        async move {
+            if let Some(running) = running {
+                running.await.unwrap();
+            }
+        }
+    }
+
     async fn finish(&mut self) {
         self.stop.cancel();
         if let Some(running) = self.running.take() {
@@ -188,7 +203,8 @@ impl Drop for TestBroker {
         let findings = tokio::task::block_in_place(|| {
             runtime.block_on(async {
                 self.settled().await;
-                let findings = Vec::<String>::new();
+                let since = aipassport::jobs::silent_since(self.app.clock.now());
+                let findings = self.app.store.check_invariants(since).await.unwrap();
                 self.finish().await;
                 findings
             })

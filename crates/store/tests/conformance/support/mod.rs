@@ -28,6 +28,7 @@ pub struct World {
 }
 
 /// Runs a test on SQLite, then on PostgreSQL, each time in an empty store.
+#[expect(clippy::print_stdout, reason = "shown when the test fails")]
 pub async fn on_both_engines(test: impl AsyncFn(World)) {
     let (url, folder) = new_sqlite();
     println!("on SQLite, {url}");

@@ -1,0 +1,82 @@
+//! A grant as programs are shown it, with where each of its limits stands: by the API and by the
+//! command line.
+
+use aipassport_domain::{
+    authorization_details::AiAccess,
+    grant::{Grant, GrantStatus},
+    ids::{ClientId, GrantId, ProviderId, UserId},
+    ledger::{Account, Amount, LimitRule},
+    time::{Period, Timestamp},
+};
+use aipassport_store::{Store, StoreError};
+use serde::Serialize;
+
+#[derive(Debug, Serialize)]
+pub struct GrantView {
+    pub id: GrantId,
+    pub status: GrantStatus,
+    pub user_id: UserId,
+    pub client_id: ClientId,
+    pub client_name: String,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub authorization_details: Vec<AiAccess>,
+    pub limits: Vec<LimitView>,
+}
+
+/// One limit, as in `/passport/self`.
+#[derive(Debug, Serialize)]
+pub struct LimitView {
+    pub provider: ProviderId,
+    pub rule: LimitRule,
+    /// What the limit belongs to; only grants have limits yet.
+    pub level: &'static str,
+    pub limit: Amount,
+    pub used: Amount,
+    pub reserved: Amount,
+    pub left: Amount,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<&'static str>,
+    /// `None` is the grant's whole life.
+    pub window: Option<Period>,
+    pub resets_at: Option<Timestamp>,
+}
+
+impl GrantView {
+    /// Reads the accounts of `grant` and says where it stands at `now`.
+    pub async fn load(store: &Store, grant: Grant, now: Timestamp) -> Result<Self, StoreError> {
+        let accounts = store.accounts_of(&grant.tenant_id, &grant.id).await?;
+        let is_exhausted = accounts.iter().any(|(_, account)| account.is_exhausted(now));
+        Ok(Self {
+            status: grant.status(is_exhausted, now),
+            id: grant.id,
+            user_id: grant.user_id,
+            client_id: grant.client_id,
+            client_name: grant.client_name,
+            created_at: grant.created_at,
+            expires_at: grant.expires_at,
+            authorization_details: grant.authorization_details,
+            limits: accounts
+                .iter()
+                .flat_map(|(provider, account)| limits(provider, account, now))
+                .collect(),
+        })
+    }
+}
+
+/// Where every limit of one account stands at `now`.
+pub fn limits(provider: &ProviderId, account: &Account, now: Timestamp) -> Vec<LimitView> {
+    let view = |state: aipassport_domain::ledger::LimitState| LimitView {
+        provider: provider.clone(),
+        rule: state.rule,
+        level: "grant",
+        left: state.left(),
+        limit: state.limit,
+        used: state.used,
+        reserved: state.reserved,
+        currency: (state.rule == LimitRule::Budget).then_some("USD"),
+        window: state.window,
+        resets_at: state.resets_at,
+    };
+    account.limits_at(now).into_iter().map(view).collect()
+}

@@ -1,0 +1,175 @@
+//! One app: what it may do, what it did, and what was refused.
+
+use aipassport_domain::{
+    authorization_details::{AiAccess, ModelPattern},
+    grant::Grant,
+    ids::ProviderId,
+    ledger::LimitRule,
+    usage::Usage,
+};
+use aipassport_store::CallRecord;
+use axum::{
+    extract::{Path, RawQuery, State},
+    response::Response,
+};
+use http::StatusCode;
+use jiff::ToSpan;
+
+use super::{
+    super::{
+        app_words, charts,
+        error::PageError,
+        form::Visitor,
+        page::{Frame, Section, page},
+        parts::Stamp,
+        sentences,
+        words::{self, Dollars, WallClock},
+    },
+    figures::{self, Standing},
+    notice, own_grant,
+    view::{AppPage, CallRow},
+};
+use crate::app::App;
+
+const CALLS: u32 = 20;
+const DAYS: i32 = 30;
+/// Model names that fit into a line; the rest are counted.
+const NAMED_MODELS: usize = 6;
+
+pub(in super::super) async fn show(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    Visitor(signed_in): Visitor,
+) -> Result<Response, PageError> {
+    let grant = own_grant(&app, &signed_in, &id).await?;
+    let clock = WallClock::new(app.clock.now(), &signed_in.user.time_zone);
+    let clients = app.store.clients(&app.tenant_id).await?;
+    let calls = figures::last_calls(&app, &grant.id, CALLS).await?;
+    let first = clock.today().saturating_sub((DAYS - 1).days());
+    let by_day = figures::spent_by_day(&app, &signed_in, Some(&grant.id), first, &clock).await?;
+    let standing = Standing::of(&app, grant).await?;
+
+    let grant = &standing.grant;
+    let app_page = AppPage {
+        frame: Frame::inside(&app, &signed_in, Section::Apps).with_notice(notice(query.as_deref())),
+        grant_id: grant.id.to_string(),
+        face: figures::face(grant, &clients),
+        stamp: Stamp::of(standing.status),
+        is_live: standing.is_live(),
+        is_paused: standing.is_paused(),
+        purpose: grant
+            .authorization_details
+            .iter()
+            .find_map(|access| app_words::purpose(access.purpose.as_deref()?)),
+        facts: facts(grant, &clock),
+        under_way: standing.under_way,
+        spends: standing.spends(|rule| rule == LimitRule::Budget),
+        counts: standing.spends(|rule| rule != LimitRule::Budget),
+        days: charts::days(&by_day),
+        calls: calls.iter().map(|call| call_row(call, &clock)).collect(),
+        refusals: Vec::new(),
+        base_urls: grant
+            .authorization_details
+            .iter()
+            .map(|access| base_url(&app, &access.provider))
+            .collect(),
+    };
+    page(StatusCode::OK, &app_page.frame, &app_page)
+}
+
+fn facts(grant: &Grant, clock: &WallClock) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    for access in &grant.authorization_details {
+        let capabilities: Vec<&str> = access.capabilities.iter().map(|one| words::capability(*one)).collect();
+        facts.push(("Account", words::provider(&access.provider)));
+        facts.push(("May do", capabilities.join(", ")));
+        facts.push(("Models", models(access)));
+        let tools: Vec<&str> = access
+            .features
+            .named()
+            .into_iter()
+            .filter(|(name, is_on)| *is_on && *name != "streaming")
+            .map(|(name, _)| words::feature(name).0)
+            .collect();
+        if !tools.is_empty() {
+            facts.push(("Tools", tools.join("; ")));
+        }
+    }
+    facts.push(("Allowed", clock.moment(grant.created_at)));
+    facts.push(("Until", clock.moment(grant.expires_at)));
+    facts
+}
+
+fn models(access: &AiAccess) -> String {
+    let name = |pattern: &ModelPattern| match pattern {
+        ModelPattern::Exact(id) => id.clone(),
+        ModelPattern::Prefix { prefix } => format!("all that begin with {prefix}"),
+    };
+    let names: Vec<String> = access.models.iter().map(name).collect();
+    match names.get(..NAMED_MODELS) {
+        Some(first) if names.len() > NAMED_MODELS => {
+            format!("{} and {} more", first.join(", "), names.len() - NAMED_MODELS)
+        }
+        _ => names.join(", "),
+    }
+}
+
+fn call_row(call: &CallRecord, clock: &WallClock) -> CallRow {
+    let when = clock.ago(call.held.at);
+    let model = sentences::model_name(&call.model);
+    let Some(settled) = &call.settled else {
+        return CallRow {
+            when,
+            model,
+            tokens_in: String::new(),
+            tokens_out: String::new(),
+            cost: format!("held {}", Dollars(call.held.amount)),
+            exact_cost: format!("${}", call.held.amount),
+            label: "not yet known",
+            outcome: "under way",
+        };
+    };
+    let (tokens_in, tokens_out) = tokens(&settled.usage);
+    CallRow {
+        when,
+        model,
+        tokens_in,
+        tokens_out,
+        cost: words::dollars(settled.cost),
+        exact_cost: format!("${}", settled.cost),
+        label: words::label(settled.label),
+        outcome: words::outcome(settled.outcome),
+    }
+}
+
+/// `1,204 (1,024 cached)` and `512 (128 reasoning)`.
+fn tokens(usage: &Usage) -> (String, String) {
+    let with = |total: u64, parts: &[(u64, &str)]| {
+        let parts: Vec<String> = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{} {what}", words::grouped(*count)))
+            .collect();
+        if parts.is_empty() {
+            words::grouped(total)
+        } else {
+            format!("{} ({})", words::grouped(total), parts.join(", "))
+        }
+    };
+    let written = usage.cache_write_5m_tokens.saturating_add(usage.cache_write_1h_tokens);
+    let read = [(usage.cached_input_tokens, "cached"), (written, "put into the cache")];
+    (
+        with(usage.total_input_tokens(), &read),
+        with(usage.output_tokens, &[(usage.reasoning_tokens, "reasoning")]),
+    )
+}
+
+/// What the provider's own SDK takes as its base URL.
+fn base_url(app: &App, provider: &ProviderId) -> (String, String) {
+    let version = if provider.as_str() == "openai" { "/v1" } else { "" };
+    (
+        format!("{} SDK", words::provider(provider)),
+        format!("{}/{provider}{version}", app.config.public_url),
+    )
+}

@@ -1,0 +1,303 @@
+//! Audit events as sentences that a person reads.
+
+use std::collections::HashMap;
+
+use aipassport_domain::{
+    audit::{Actor, AuditEvent, CallOutcome, Happened, RevocationReason},
+    authorization_details::AiAccess,
+    ids::{ClientId, GrantId},
+    usage::TruthLabel,
+};
+
+use super::{
+    app_words,
+    words::{self, Dollars, WallClock},
+};
+
+/// What an event is about, to choose by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    Apps,
+    Calls,
+    Keys,
+    Account,
+}
+
+impl About {
+    pub(super) const ALL: [Self; 4] = [Self::Apps, Self::Calls, Self::Keys, Self::Account];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Apps => "apps",
+            Self::Calls => "calls",
+            Self::Keys => "keys",
+            Self::Account => "account",
+        }
+    }
+
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Apps => "What apps may do",
+            Self::Calls => "Calls and money",
+            Self::Keys => "Keys",
+            Self::Account => "Signing in",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|about| about.as_str() == text)
+    }
+
+    pub(super) fn of(what: &Happened) -> Self {
+        match what {
+            Happened::CallReserved { .. }
+            | Happened::CallSettled { .. }
+            | Happened::CallRefused { .. }
+            | Happened::LimitReached { .. } => Self::Calls,
+            Happened::CredentialAdded { .. }
+            | Happened::CredentialRemoved { .. }
+            | Happened::CredentialRefusedByProvider { .. }
+            | Happened::CredentialEchoRedacted { .. } => Self::Keys,
+            Happened::UserAdded { .. }
+            | Happened::PasswordChanged
+            | Happened::SignedIn
+            | Happened::SignInFailed { .. }
+            | Happened::SignedOut
+            | Happened::ApiTokenIssued
+            | Happened::SigningKeyCreated { .. } => Self::Account,
+            _ => Self::Apps,
+        }
+    }
+}
+
+/// What grants and clients are called.
+pub(super) struct Names {
+    pub(super) clients: HashMap<ClientId, String>,
+    pub(super) grants: HashMap<GrantId, String>,
+}
+
+impl Names {
+    pub(super) fn has_grant(&self, id: &GrantId) -> bool {
+        self.grants.contains_key(id)
+    }
+
+    fn app(&self, event: &AuditEvent) -> String {
+        let of_grant = event.grant_id.as_ref().and_then(|id| self.grants.get(id));
+        of_grant.cloned().unwrap_or_else(|| "An app".to_owned())
+    }
+
+    fn client(&self, id: &ClientId) -> String {
+        self.clients.get(id).cloned().unwrap_or_else(|| "An app".to_owned())
+    }
+}
+
+pub(super) fn of(event: &AuditEvent, names: &Names, clock: &WallClock) -> String {
+    match About::of(&event.what) {
+        About::Calls => of_calls(event, names),
+        About::Keys => of_keys(event),
+        About::Account => of_account(event),
+        About::Apps => of_apps(event, names, clock),
+    }
+}
+
+fn who(event: &AuditEvent) -> &'static str {
+    match event.actor {
+        Actor::User(_) => "You",
+        Actor::Client(_) => "The app",
+        Actor::Operator => "The operator",
+        Actor::Broker | Actor::Nobody => "AIPassport",
+    }
+}
+
+fn of_account(event: &AuditEvent) -> String {
+    match &event.what {
+        Happened::UserAdded { .. } => "Your account was made.".to_owned(),
+        Happened::PasswordChanged => format!("{} changed your password.", who(event)),
+        Happened::SignedIn => "You signed in.".to_owned(),
+        Happened::SignInFailed { .. } => "Somebody tried to sign in as you with a wrong password.".to_owned(),
+        Happened::SignedOut => "You signed out.".to_owned(),
+        Happened::ApiTokenIssued => format!("{} made an API bearer for your account.", who(event)),
+        other => other.kind(),
+    }
+}
+
+fn of_keys(event: &AuditEvent) -> String {
+    match &event.what {
+        Happened::CredentialAdded {
+            provider, last_four, ..
+        } => format!(
+            "{} added a key for {}{}.",
+            who(event),
+            words::provider(provider),
+            ending(last_four)
+        ),
+        Happened::CredentialRemoved { provider, .. } => {
+            format!("{} removed a key for {}.", who(event), words::provider(provider))
+        }
+        Happened::CredentialRefusedByProvider { provider } => {
+            let provider = words::provider(provider);
+            format!("{provider} refused your key: calls to it fail until you add a new one.")
+        }
+        Happened::CredentialEchoRedacted { provider } => {
+            let provider = words::provider(provider);
+            format!("{provider} sent your key back in an answer; it was cut out before the app saw it.")
+        }
+        other => other.kind(),
+    }
+}
+
+fn ending(last_four: &str) -> String {
+    if last_four.is_empty() {
+        String::new()
+    } else {
+        format!(" ending in {last_four}")
+    }
+}
+
+fn of_calls(event: &AuditEvent, names: &Names) -> String {
+    let app = names.app(event);
+    match &event.what {
+        Happened::CallReserved { model, held, .. } => {
+            format!(
+                "{app} began a call to {}; {} was held for it.",
+                model_name(model),
+                Dollars(*held)
+            )
+        }
+        Happened::CallSettled {
+            cost, label, outcome, ..
+        } => {
+            let known = match label {
+                TruthLabel::Reported => "as the provider reported".to_owned(),
+                other => words::label(*other).to_owned(),
+            };
+            match outcome {
+                CallOutcome::Completed => format!("{app} was charged {}, {known}.", Dollars(*cost)),
+                CallOutcome::NotSent => format!("A call of {app} was not sent, and cost nothing."),
+                other => format!(
+                    "{app} was charged {}, {known}: {}.",
+                    Dollars(*cost),
+                    words::outcome(*other)
+                ),
+            }
+        }
+        Happened::CallRefused { rule, .. } => format!("A call of {app} was refused: {}.", rule_words(rule).0),
+        Happened::LimitReached { rule } => format!("{app} was stopped: {}.", rule_words(rule).0),
+        other => other.kind(),
+    }
+}
+
+fn of_apps(event: &AuditEvent, names: &Names, clock: &WallClock) -> String {
+    let app = names.app(event);
+    match &event.what {
+        Happened::ClientAdded { name, .. } => format!("{} registered {}.", who(event), app_words::name(name)),
+        Happened::ClientDisabled { client_id } => format!("{} switched {} off.", who(event), names.client(client_id)),
+        Happened::GrantRequested { client_id, .. } => {
+            format!("{} asked to use your account.", names.client(client_id))
+        }
+        Happened::GrantApproved {
+            client_id,
+            authorization_details,
+            expires_at,
+            ..
+        } => format!(
+            "{} allowed {} to use your {} until {}.",
+            who(event),
+            names.client(client_id),
+            accounts(authorization_details),
+            clock.moment(*expires_at)
+        ),
+        Happened::GrantDenied { client_id, .. } => {
+            format!("{} did not allow {}.", who(event), names.client(client_id))
+        }
+        Happened::GrantCreated { client_id } => format!("{} picked up what you allowed.", names.client(client_id)),
+        Happened::GrantChanged { expires_at, .. } => format!(
+            "{} changed the limits of {app}; it ends {}.",
+            who(event),
+            clock.moment(*expires_at)
+        ),
+        Happened::GrantPaused => format!("{} paused {app}.", who(event)),
+        Happened::GrantResumed => format!("{} let {app} go on.", who(event)),
+        Happened::GrantRevoked { reason } => stopped(&app, *reason),
+        Happened::CodeReplayed { .. } | Happened::RefreshTokenReused { .. } => {
+            format!("Somebody used a ticket of {app} twice, so everything it had was stopped.")
+        }
+        Happened::CodeFailed { client_id, is_burnt } => {
+            let app = names.client(client_id);
+            let after = if *is_burnt { " Its ticket is void now." } else { "" };
+            format!("{app} could not prove that it is the one you allowed.{after}")
+        }
+        Happened::TokensIssued { .. } => format!("{app} got a new access token."),
+        Happened::AccessTokenRevoked { .. } => format!("{app} gave an access token back."),
+        other => other.kind(),
+    }
+}
+
+fn stopped(app: &str, reason: RevocationReason) -> String {
+    match reason {
+        RevocationReason::ByUser => format!("You stopped {app}."),
+        RevocationReason::ByOperator => format!("The operator stopped {app}."),
+        RevocationReason::ByClient => format!("{app} gave back what you had allowed."),
+        RevocationReason::CodeReplayed | RevocationReason::RefreshTokenReused => {
+            format!("{app} was stopped, because somebody else may have had its tokens.")
+        }
+    }
+}
+
+fn accounts(details: &serde_json::Value) -> String {
+    let read = aipassport_domain::authorization_details::parse(&details.to_string());
+    let details: Vec<AiAccess> = read.unwrap_or_default();
+    words::accounts(details.iter().map(|access| &access.provider))
+}
+
+/// A model's name is the app's word until it was checked.
+pub(super) fn model_name(model: &str) -> String {
+    app_words::clean(model, 80)
+}
+
+/// A rule that refused, and what would have let the call pass.
+pub(super) fn rule_words(rule: &str) -> (&'static str, &'static str) {
+    match rule {
+        "budget" => (
+            "what is left of its budget was too little",
+            "It would pass after the budget begins anew, or if you raised it.",
+        ),
+        "requests" => (
+            "its number of requests was used up",
+            "It would pass after the count begins anew, or if you raised it.",
+        ),
+        "rate" => (
+            "it sent too many requests in quick succession",
+            "It would pass a little later.",
+        ),
+        "concurrency" => (
+            "too many of its calls were under way at once",
+            "It would pass once one of them ends.",
+        ),
+        "model" => (
+            "not one of the models you allowed",
+            "It would pass if you allowed that model; the app would have to ask again.",
+        ),
+        "capability" => (
+            "not one of the things you allowed it to do",
+            "It would pass if you allowed that; the app would have to ask again.",
+        ),
+        "feature" => (
+            "it uses a tool you did not allow",
+            "It would pass if you allowed that tool; the app would have to ask again.",
+        ),
+        "provider" => (
+            "not one of the accounts you allowed",
+            "It would pass if you allowed that account; the app would have to ask again.",
+        ),
+        "price_unknown" => (
+            "the price of that model is not known, so no budget could hold it",
+            "It would pass once the price is known here.",
+        ),
+        "grant_paused" => ("you had paused it", "It would pass if you resumed it."),
+        "grant_revoked" => ("you had stopped it", "It would have to ask you again."),
+        "grant_expired" => ("its time was over", "It would have to ask you again."),
+        "grant_not_yet_valid" => ("its time had not come yet", "It would pass later."),
+        _ => ("a rule did not allow it", "The app can tell which one."),
+    }
+}

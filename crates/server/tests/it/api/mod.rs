@@ -1,0 +1,3 @@
+//! JSON for programs.
+
+mod v0_2;

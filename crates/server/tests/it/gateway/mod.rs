@@ -1,0 +1,11 @@
+//! The gateway, as clients and providers see it.
+
+mod answers;
+mod call;
+mod credentials;
+mod limits;
+
+mod requests;
+mod revocation;
+mod settlement;
+mod upstreams;
