@@ -42,7 +42,10 @@ async fn whoever_asked_gets_a_token_that_does_not_outlive_the_grant() {
 async fn without_the_secret_there_is_no_token() {
     let broker = TestBroker::start().await;
     let user = broker.user("ana").await;
-    let (asked, other) = (broker.asked_and_granted(&user).await, broker.asked_and_granted(&user).await);
+    let (asked, other) = (
+        broker.asked_and_granted(&user).await,
+        broker.asked_and_granted(&user).await,
+    );
     let unknown = broker
         .post_json(
             "/tokens",
