@@ -60,8 +60,8 @@ fn show(call: &CallRecord) -> Value {
         "model": call.model,
         "capability": call.capability,
         "state": if settled.is_some() { "settled" } else { "held" },
-        "admitted_at": call.admitted_at,
-        "held": call.held,
+        "admitted_at": call.held.at,
+        "held": call.held.amount,
         "currency": "USD",
     });
     if let (Some(settled), Some(members)) = (settled, shown.as_object_mut()) {
