@@ -8,7 +8,7 @@ use std::{net::SocketAddr, sync::Arc};
 use aipassport::{
     app::App,
     broker::Broker,
-    clock::StoppedClock,
+    clock::{Clock, StoppedClock},
     config::Config,
     entries::{NewCredential, new_api_token, new_credential},
     random::SeededRandom,
@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) mod grant;
 pub(crate) mod http;
 pub(crate) mod ledger;
+pub(crate) mod logs;
 pub(crate) mod oauth;
 pub(crate) mod provider;
 
@@ -57,6 +58,14 @@ impl TestBroker {
 
     /// A broker whose settings were changed before it started.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_by(change, |clock| clock).await
+    }
+
+    /// The same, with something between the broker and its clock.
+    pub(crate) async fn start_by(
+        change: impl FnOnce(&mut Config),
+        wrap: impl FnOnce(Arc<StoppedClock>) -> Arc<dyn Clock>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -67,7 +76,9 @@ impl TestBroker {
 
         let clock = Arc::new(StoppedClock::at(NOW));
         let random = Arc::new(SeededRandom::from_seed(u64::from(address.port())));
-        let broker = Broker::start_on(listener, config, clock.clone(), random).await.unwrap();
+        let broker = Broker::start_on(listener, config, wrap(clock.clone()), random)
+            .await
+            .unwrap();
         let app = broker.app().clone();
         let stop = CancellationToken::new();
         let running = tokio::spawn(broker.run(stop.clone()));
