@@ -142,7 +142,6 @@ impl Broker {
             listening,
             _lock,
         } = self;
-        jobs::start(&app);
         let stopping = {
             let (app, stop) = (app.clone(), stop.clone());
             async move {
@@ -153,7 +152,8 @@ impl Broker {
         tokio::join!(
             stopping,
             serve::serve(listener, router, listening, stop),
-            gateway::watch(&app)
+            gateway::watch(&app),
+            jobs::run(app.clone()),
         );
         app.tasks.close();
         app.tasks.wait().await;

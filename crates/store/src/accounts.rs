@@ -6,15 +6,36 @@
 use aipassport_domain::{
     authorization_details::AiAccess,
     grant::Grant,
-    ids::ProviderId,
+    ids::{GrantId, ProviderId, TenantId},
     ledger::{Account, LimitRule, Uncounted},
     time::Timestamp,
 };
 
 use crate::{
-    StoreError,
-    sql::{Transaction, corrupt, sql},
+    Store, StoreError,
+    sql::{Row, Transaction, corrupt, sql},
 };
+
+impl Store {
+    /// What is left of a grant, by provider.
+    pub async fn accounts_of(
+        &self,
+        tenant_id: &TenantId,
+        grant_id: &GrantId,
+    ) -> Result<Vec<(ProviderId, Account)>, StoreError> {
+        let rows = sql("select provider, state from accounts
+             where tenant_id = $1 and level = 'grant' and subject = $2 order by provider")
+        .bind(tenant_id)
+        .bind(grant_id)
+        .all(self.pool())
+        .await?;
+        let read = |row: &Row| {
+            let account = serde_json::from_str(&row.text("state")?).map_err(corrupt)?;
+            Ok((ProviderId::new(row.text("provider")?), account))
+        };
+        rows.iter().map(read).collect()
+    }
+}
 
 /// Opens one account for each provider of a new grant.
 pub(crate) async fn open(tx: &mut Transaction, grant: &Grant, time_zone: &str) -> Result<(), StoreError> {
@@ -49,7 +70,7 @@ pub(crate) async fn change(
 
         let mut account: Account = serde_json::from_str(&row.text("state")?).map_err(corrupt)?;
         for window in account.set_limits(&access.limits, now) {
-            let (used, reserved) = counted(tx, grant, &access.provider, &window).await?;
+            let (used, reserved) = counted(tx, &grant.tenant_id, &grant.id, &access.provider, &window).await?;
             account.fill(&window, used, reserved);
         }
         sql("update accounts set state = $4
@@ -77,9 +98,10 @@ async fn insert(tx: &mut Transaction, grant: &Grant, access: &AiAccess, time_zon
 }
 
 /// What the calls admitted in a window have used and still hold.
-async fn counted(
+pub(crate) async fn counted(
     tx: &mut Transaction,
-    grant: &Grant,
+    tenant_id: &TenantId,
+    grant_id: &GrantId,
     provider: &ProviderId,
     window: &Uncounted,
 ) -> Result<(u64, u64), StoreError> {
@@ -93,8 +115,8 @@ async fn counted(
              from calls where tenant_id = $1 and grant_id = $2 and provider = $3 and admitted_at >= $4"),
     };
     let row = sums
-        .bind(&grant.tenant_id)
-        .bind(&grant.id)
+        .bind(tenant_id)
+        .bind(grant_id)
         .bind(provider)
         .bind(window.since)
         .first(&mut **tx)

@@ -35,7 +35,9 @@ pub use codes::{CodeRecord, NewCode, Redemption};
 pub use credentials::ProviderCredential;
 pub use error::{OpenError, StoreError};
 pub use grants::LiveGrant;
-pub use ledger::{CallRecord, CallsBefore, GrantUsage, Ledger, ReserveError, SettledCall};
+pub use ledger::{
+    CallPage, CallRecord, CallsOf, DaySpend, Fault, Finding, Ledger, RefusalCount, ReserveError, SettledCall,
+};
 pub use open::{DatabaseUrl, Store};
 pub use refresh_tokens::{NewRefreshToken, RefreshToken, Rotation};
 pub use sign_in::{ApiToken, BrowserSession};

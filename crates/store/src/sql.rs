@@ -34,6 +34,15 @@ impl Store {
         };
         self.pool().begin_with(begin).await.map_err(StoreError::from)
     }
+
+    /// Begins a transaction that only reads, and sees one moment however long it takes.
+    pub(crate) async fn begin_snapshot(&self) -> Result<Transaction, StoreError> {
+        let begin = match self.engine() {
+            Engine::Sqlite => "begin",
+            Engine::Postgres => "begin isolation level repeatable read read only",
+        };
+        self.pool().begin_with(begin).await.map_err(StoreError::from)
+    }
 }
 
 pub(crate) fn engine_of(tx: &Transaction) -> Engine {

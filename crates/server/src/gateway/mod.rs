@@ -17,6 +17,7 @@ use self::{grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, 
 use crate::{app::App, config::Config};
 
 mod authenticate;
+mod calls;
 mod error;
 mod grants;
 mod headers;
@@ -24,6 +25,7 @@ mod live;
 mod models;
 mod open_reservation;
 mod own_chat;
+mod passport;
 mod plain;
 mod proxy;
 mod read;
@@ -71,6 +73,8 @@ impl Gateway {
 /// The providers' paths, and what a caller may ask about its own grant.
 pub fn routes() -> Router<App> {
     let own = Router::new()
+        .route("/passport/self", get(passport::passport))
+        .route("/api/calls/{id}", get(calls::call))
         .route("/providers", get(models::providers))
         .route("/models", get(models::models))
         .route("/proxy/chat", post(own_chat::chat));

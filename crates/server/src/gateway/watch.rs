@@ -64,7 +64,9 @@ async fn look(app: &App, confirmed_at: &mut Instant) {
         failed => {
             tracing::error!(cause = ?failed, "cannot confirm the grants of calls under way");
             if confirmed_at.elapsed() >= LONGEST_UNCONFIRMED {
-                calls.iter().for_each(|call| call.end(Ending::Unavailable));
+                for call in &calls {
+                    call.end(Ending::Unavailable);
+                }
             }
         }
     }

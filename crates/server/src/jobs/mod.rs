@@ -1,14 +1,58 @@
 //! What the broker does by itself: resolving what a crash left behind, and showing that it lives.
 
-use aipassport_store::StoreError;
+use std::time::Duration;
+
+use aipassport_domain::time::Timestamp;
+use aipassport_store::{DatabaseUrl, StoreError};
 
 use crate::app::App;
 
+const HEARTBEAT: Duration = Duration::from_secs(2);
+/// An instance that was not seen for so long is dead, and its holds are orphans. Far above the
+/// heartbeat: a machine that sleeps a moment must not lose its calls.
+const SILENCE_SECONDS: i64 = 60;
+
 /// Charges what an instance that died held, before the first call is admitted.
-#[expect(clippy::unused_async, reason = "the ledger's recovery is on its way")]
-pub async fn recover(_app: &App) -> Result<(), StoreError> {
+///
+/// One SQLite file has one broker (it holds the lock file), so that every hold of another is an
+/// orphan. On PostgreSQL others may live: only those that have gone silent are resolved, now and
+/// with every heartbeat.
+pub async fn recover(app: &App) -> Result<(), StoreError> {
+    let now = app.clock.now();
+    app.store.heartbeat(now).await?;
+    let charged = match app.config.database {
+        DatabaseUrl::Sqlite(_) => app.store.recover_all_others(now).await?,
+        DatabaseUrl::Postgres(_) => app.store.recover_silent(silent_since(now), now).await?,
+    };
+    if charged > 0 {
+        tracing::warn!(charged, "holds that a crash left behind were charged in full");
+    }
     Ok(())
 }
 
-/// Starts what goes on until shutdown.
-pub fn start(_app: &App) {}
+/// Shows every two seconds that this instance lives, until shutdown.
+pub async fn run(app: App) {
+    loop {
+        tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            () = tokio::time::sleep(HEARTBEAT) => {}
+        }
+        if let Err(error) = beat(&app).await {
+            tracing::error!(%error, "the heartbeat failed");
+        }
+    }
+}
+
+async fn beat(app: &App) -> Result<(), StoreError> {
+    let now = app.clock.now();
+    app.store.heartbeat(now).await?;
+    if matches!(app.config.database, DatabaseUrl::Postgres(_)) {
+        app.store.recover_silent(silent_since(now), now).await?;
+    }
+    Ok(())
+}
+
+/// The last moment at which a living instance must have been seen.
+pub fn silent_since(now: Timestamp) -> Timestamp {
+    now.plus_seconds(-SILENCE_SECONDS)
+}

@@ -185,17 +185,17 @@ impl Books {
     }
 
     fn settle(&mut self, key: &AccountKey, settlement: Settlement, now: Timestamp) -> Outcome {
-        let Some(entry) = self.accounts.get_mut(key) else {
-            return Outcome::NoAccount;
-        };
         // Whoever takes the open call away is the one who charges for it.
         let Some(open) = self.open_calls.remove(&key_of(&settlement)) else {
             return Outcome::NothingToSettle;
         };
-        entry.is_changed = true;
-        let used_up = entry
-            .account
-            .settle(open.held, settlement.cost, settlement.counts_as_request());
+        // Where there is no account the call's row still says what it cost, and counts again when
+        // there is one.
+        let used_up = self.accounts.get_mut(key).map_or_else(Vec::new, |entry| {
+            entry.is_changed = true;
+            let counts = settlement.counts_as_request();
+            entry.account.settle(open.held, settlement.cost, counts)
+        });
         Outcome::Settled(Settled {
             settlement,
             at: now.max(open.held.at),

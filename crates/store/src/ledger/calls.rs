@@ -1,10 +1,14 @@
-//! Calls, as pages and the API show them: what was asked of which model, and what it cost.
+//! Calls as they are shown: one, a page of them, and what they came to by the day.
+
+use std::collections::BTreeMap;
 
 use aipassport_domain::{
     audit::CallOutcome,
+    authorization_details::Capability,
     ids::{CallId, ClientId, GrantId, ProviderId, TenantId, UserId},
+    ledger::Held,
     money::Money,
-    time::Timestamp,
+    time::{Period, Timestamp, zone_named},
     usage::{TruthLabel, Usage},
 };
 
@@ -13,22 +17,27 @@ use crate::{
     sql::{Row, corrupt, sql},
 };
 
-/// One call: admitted, and perhaps settled. Never what was said in it.
+/// Spending is added up by the quarter of an hour: every zone's day begins at one.
+const QUARTER_MILLIS: i64 = 15 * 60 * 1000;
+
+/// One call, from its reservation on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRecord {
     pub id: CallId,
+    pub tenant_id: TenantId,
     pub grant_id: GrantId,
     pub user_id: UserId,
     pub client_id: ClientId,
     pub provider: ProviderId,
     pub model: String,
-    pub capability: String,
-    pub held: Money,
-    pub admitted_at: Timestamp,
-    /// `None` while it is under way.
+    pub capability: Capability,
+    pub held: Held,
+    pub output_cap: u64,
+    /// `None` while the call is under way.
     pub settled: Option<SettledCall>,
 }
 
+/// What a call came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettledCall {
     pub at: Timestamp,
@@ -39,36 +48,35 @@ pub struct SettledCall {
     pub price_digest: String,
 }
 
-/// What a grant's settled calls add up to, over its whole life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GrantUsage {
-    /// Those that count: a refused or failed call does not.
-    pub requests: u64,
-    pub cost: Money,
+/// Whose calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallsOf<'a> {
+    User(&'a UserId),
+    Grant(&'a GrantId),
 }
 
-/// Where a list of calls goes on: after this one.
+/// A part of a long list of calls, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallsBefore {
-    pub admitted_at: Timestamp,
-    pub id: CallId,
+pub struct CallPage {
+    /// Only what was admitted before this call; `None` begins with the newest.
+    pub before: Option<(Timestamp, CallId)>,
+    pub limit: u32,
 }
 
-macro_rules! select_calls {
-    ($which:literal) => {
-        concat!(
-            "select id, grant_id, user_id, client_id, provider, model, capability, held_nanos, admitted_at, settled_at,
-                    cost_nanos, label, outcome, input_tokens, cached_input_tokens, cache_write_5m_tokens,
-                    cache_write_1h_tokens, output_tokens, reasoning_tokens, price_digest
-             from calls where ",
-            $which
-        )
-    };
+/// What was spent on calls admitted on one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DaySpend {
+    /// Midnight, by the clock that was asked for.
+    pub day: Timestamp,
+    pub cost: Money,
+    /// What calls that are still under way hold.
+    pub held: Money,
+    pub requests: u64,
 }
 
 impl Store {
     pub async fn call(&self, tenant_id: &TenantId, id: &CallId) -> Result<Option<CallRecord>, StoreError> {
-        let row = sql(select_calls!("tenant_id = $1 and id = $2"))
+        let row = sql("select * from calls where tenant_id = $1 and id = $2")
             .bind(tenant_id)
             .bind(id)
             .first(self.pool())
@@ -76,44 +84,78 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
-    /// The calls of a grant, newest first.
-    pub async fn calls_of_grant(
+    /// Calls under way and settled, the newest first.
+    pub async fn calls_of(
         &self,
         tenant_id: &TenantId,
-        grant_id: &GrantId,
-        before: Option<&CallsBefore>,
-        limit: u32,
+        of: CallsOf<'_>,
+        page: &CallPage,
     ) -> Result<Vec<CallRecord>, StoreError> {
-        let (at, id) = before.map_or((i64::MAX, ""), |before| {
-            (before.admitted_at.millis(), before.id.as_str())
-        });
-        let rows = sql(select_calls!(
-            "tenant_id = $1 and grant_id = $2 and (admitted_at < $3 or (admitted_at = $3 and id < $4))
-             order by admitted_at desc, id desc limit $5"
-        ))
-        .bind(tenant_id)
-        .bind(grant_id)
-        .bind(at)
-        .bind(id)
-        .bind(limit)
-        .all(self.pool())
-        .await?;
-        rows.iter().map(read).collect()
+        let mut calls = Vec::new();
+        for grant_id in self.grants_behind(tenant_id, of).await? {
+            let (before, id) = match &page.before {
+                Some((at, id)) => (*at, id.as_str()),
+                None => (Timestamp::from_millis(i64::MAX), ""),
+            };
+            let rows = sql("select * from calls
+                 where tenant_id = $1 and grant_id = $2 and (admitted_at, id) < ($3, $4)
+                 order by admitted_at desc, id desc limit $5")
+            .bind(tenant_id)
+            .bind(&grant_id)
+            .bind(before)
+            .bind(id)
+            .bind(page.limit)
+            .all(self.pool())
+            .await?;
+            for row in &rows {
+                calls.push(read(row)?);
+            }
+        }
+        calls.sort_by(|one, other| (other.held.at, &other.id).cmp(&(one.held.at, &one.id)));
+        calls.truncate(page.limit.try_into().unwrap_or(usize::MAX));
+        Ok(calls)
     }
 
-    pub async fn usage_of_grant(&self, tenant_id: &TenantId, grant_id: &GrantId) -> Result<GrantUsage, StoreError> {
-        let row = sql("select cast(coalesce(sum(counted_requests), 0) as bigint) as requests,
-                    cast(coalesce(sum(cost_nanos), 0) as bigint) as cost
-             from calls where tenant_id = $1 and grant_id = $2")
-        .bind(tenant_id)
-        .bind(grant_id)
-        .first(self.pool())
-        .await?
-        .ok_or_else(|| corrupt("a sum without a row"))?;
-        Ok(GrantUsage {
-            requests: u64::try_from(row.integer("requests")?).unwrap_or(0),
-            cost: Money::from_nanos(row.integer("cost")?),
-        })
+    /// What was spent on each day since the day of `since`, oldest first; days without calls are
+    /// left out. Days are those of the zone of that IANA name.
+    pub async fn spend_by_day(
+        &self,
+        tenant_id: &TenantId,
+        of: CallsOf<'_>,
+        since: Timestamp,
+        time_zone: &str,
+    ) -> Result<Vec<DaySpend>, StoreError> {
+        let zone = zone_named(time_zone);
+        let (since, _) = Period::DAY.window(since, &zone);
+        let mut days = BTreeMap::new();
+        for grant_id in self.grants_behind(tenant_id, of).await? {
+            let rows = sql("select admitted_at / $4 as quarter,
+                        cast(coalesce(sum(cost_nanos), 0) as bigint) as cost,
+                        cast(coalesce(sum(case when settled_at is null then held_nanos end), 0) as bigint) as held,
+                        cast(coalesce(sum(counted_requests), 0) as bigint) as requests
+                 from calls where tenant_id = $1 and grant_id = $2 and admitted_at >= $3
+                 group by 1")
+            .bind(tenant_id)
+            .bind(&grant_id)
+            .bind(since)
+            .bind(QUARTER_MILLIS)
+            .all(self.pool())
+            .await?;
+            for row in &rows {
+                let at = Timestamp::from_millis(row.integer("quarter")?.saturating_mul(QUARTER_MILLIS));
+                let (day, _) = Period::DAY.window(at, &zone);
+                let spend = days.entry(day).or_insert(DaySpend {
+                    day,
+                    cost: Money::ZERO,
+                    held: Money::ZERO,
+                    requests: 0,
+                });
+                spend.cost = spend.cost.saturating_add(money(row, "cost")?);
+                spend.held = spend.held.saturating_add(money(row, "held")?);
+                spend.requests = spend.requests.saturating_add(count(row, "requests")?);
+            }
+        }
+        Ok(days.into_values().collect())
     }
 
     /// When each grant of a user was last used, for those that were.
@@ -122,78 +164,78 @@ impl Store {
         tenant_id: &TenantId,
         user_id: &UserId,
     ) -> Result<Vec<(GrantId, Timestamp)>, StoreError> {
-        let rows = sql("select grant_id, max(admitted_at) as last_at from calls
-             where tenant_id = $1 and user_id = $2 group by grant_id")
-        .bind(tenant_id)
-        .bind(user_id)
-        .all(self.pool())
-        .await?;
-        rows.iter()
-            .map(|row| Ok((GrantId::new(row.text("grant_id")?), row.time("last_at")?)))
-            .collect()
+        let mut last = Vec::new();
+        let newest = CallPage { before: None, limit: 1 };
+        for grant_id in self.grants_behind(tenant_id, CallsOf::User(user_id)).await? {
+            let calls = self.calls_of(tenant_id, CallsOf::Grant(&grant_id), &newest).await?;
+            last.extend(calls.first().map(|call| (grant_id, call.held.at)));
+        }
+        Ok(last)
     }
 
-    /// What a user's calls cost in each of the spans, `[start, end)`, for one grant or for all.
-    pub async fn spend_in(
-        &self,
-        tenant_id: &TenantId,
-        user_id: &UserId,
-        grant_id: Option<&GrantId>,
-        spans: &[(Timestamp, Timestamp)],
-    ) -> Result<Vec<Money>, StoreError> {
-        let mut spent = Vec::with_capacity(spans.len());
-        for (start, end) in spans {
-            let row = sql("select cast(coalesce(sum(cost_nanos), 0) as bigint) as spent from calls
-                 where tenant_id = $1 and user_id = $2 and admitted_at >= $3 and admitted_at < $4
-                       and ($5 = '' or grant_id = $5)")
+    /// Calls are found by their grant; a user's are those of all its grants.
+    async fn grants_behind(&self, tenant_id: &TenantId, of: CallsOf<'_>) -> Result<Vec<GrantId>, StoreError> {
+        let user_id = match of {
+            CallsOf::Grant(id) => return Ok(vec![id.clone()]),
+            CallsOf::User(id) => id,
+        };
+        let rows = sql("select id from grants where tenant_id = $1 and user_id = $2")
             .bind(tenant_id)
             .bind(user_id)
-            .bind(*start)
-            .bind(*end)
-            .bind(grant_id.map_or("", GrantId::as_str))
-            .first(self.pool())
-            .await?
-            .ok_or_else(|| corrupt("a sum without a row"))?;
-            spent.push(Money::from_nanos(row.integer("spent")?));
-        }
-        Ok(spent)
+            .all(self.pool())
+            .await?;
+        rows.iter().map(|row| row.text("id").map(GrantId::new)).collect()
     }
 }
 
 fn read(row: &Row) -> Result<CallRecord, StoreError> {
-    let settled = match row.maybe_time("settled_at")? {
-        Some(at) => Some(read_settled(row, at)?),
-        None => None,
-    };
+    let capability = row.text("capability")?;
     Ok(CallRecord {
         id: CallId::new(row.text("id")?),
+        tenant_id: TenantId::new(row.text("tenant_id")?),
         grant_id: GrantId::new(row.text("grant_id")?),
         user_id: UserId::new(row.text("user_id")?),
         client_id: ClientId::new(row.text("client_id")?),
         provider: ProviderId::new(row.text("provider")?),
         model: row.text("model")?,
-        capability: row.text("capability")?,
-        held: Money::from_nanos(row.integer("held_nanos")?),
-        admitted_at: row.time("admitted_at")?,
-        settled,
+        capability: Capability::ALL
+            .into_iter()
+            .find(|known| known.as_str() == capability)
+            .ok_or_else(|| corrupt("a capability"))?,
+        held: Held {
+            amount: money(row, "held_nanos")?,
+            at: row.time("admitted_at")?,
+        },
+        output_cap: count(row, "output_cap")?,
+        settled: match row.maybe_time("settled_at")? {
+            Some(at) => Some(read_settled(row, at)?),
+            None => None,
+        },
     })
 }
 
 fn read_settled(row: &Row, at: Timestamp) -> Result<SettledCall, StoreError> {
-    let count = |column| row.integer(column).map(|count| u64::try_from(count).unwrap_or(0));
     Ok(SettledCall {
         at,
-        cost: Money::from_nanos(row.integer("cost_nanos")?),
+        cost: money(row, "cost_nanos")?,
         label: TruthLabel::parse(&row.text("label")?).ok_or_else(|| corrupt("a truth label"))?,
         outcome: CallOutcome::parse(&row.text("outcome")?).ok_or_else(|| corrupt("an outcome"))?,
         usage: Usage {
-            input_tokens: count("input_tokens")?,
-            cached_input_tokens: count("cached_input_tokens")?,
-            cache_write_5m_tokens: count("cache_write_5m_tokens")?,
-            cache_write_1h_tokens: count("cache_write_1h_tokens")?,
-            output_tokens: count("output_tokens")?,
-            reasoning_tokens: count("reasoning_tokens")?,
+            input_tokens: count(row, "input_tokens")?,
+            cached_input_tokens: count(row, "cached_input_tokens")?,
+            cache_write_5m_tokens: count(row, "cache_write_5m_tokens")?,
+            cache_write_1h_tokens: count(row, "cache_write_1h_tokens")?,
+            output_tokens: count(row, "output_tokens")?,
+            reasoning_tokens: count(row, "reasoning_tokens")?,
         },
         price_digest: row.text("price_digest")?,
     })
+}
+
+fn money(row: &Row, column: &str) -> Result<Money, StoreError> {
+    row.integer(column).map(Money::from_nanos)
+}
+
+fn count(row: &Row, column: &str) -> Result<u64, StoreError> {
+    u64::try_from(row.integer(column)?).map_err(corrupt)
 }

@@ -10,10 +10,13 @@
 //!
 //! [`domain::ledger::Account`]: aipassport_domain::ledger::Account
 
-mod accounts;
 mod batch;
 mod calls;
+mod invariants;
+mod postgres;
 mod queue;
+mod recovery;
+mod refusals;
 mod rows;
 mod sqlite;
 
@@ -23,8 +26,12 @@ use aipassport_domain::{
     time::Timestamp,
 };
 
-pub use self::calls::{CallRecord, CallsBefore, GrantUsage, SettledCall};
 pub(crate) use self::queue::Queue;
+pub use self::{
+    calls::{CallPage, CallRecord, CallsOf, DaySpend, SettledCall},
+    invariants::{Fault, Finding},
+    refusals::RefusalCount,
+};
 use crate::{DatabaseUrl, Store, StoreError};
 
 /// Holds spending against a grant's limits before a call, and replaces the hold by the cost after it.
@@ -62,7 +69,7 @@ pub enum ReserveError {
 pub(crate) fn start(url: &DatabaseUrl, instance_id: &str) -> Result<Queue, Box<dyn std::error::Error + Send + Sync>> {
     match url {
         DatabaseUrl::Sqlite(path) => Ok(sqlite::start(path, instance_id)?),
-        DatabaseUrl::Postgres(_) => Err("not yet".into()),
+        DatabaseUrl::Postgres(url) => Ok(postgres::start(url, instance_id)?),
     }
 }
 

@@ -92,6 +92,10 @@ pub(crate) fn queue() -> (Queue, Inbox) {
 impl Queue {
     /// Queues a reservation and waits until it is durable, or refused.
     pub(crate) async fn reserve(&self, permit: Permit, now: Timestamp) -> Result<Reservation, ReserveError> {
+        if permit.model().contains('\0') {
+            // PostgreSQL cannot store it, and would fail all who are in the same batch.
+            return Err(ReserveError::Unavailable);
+        }
         let (sender, answered) = oneshot::channel();
         let queue = self.clone();
         self.sender
@@ -103,12 +107,24 @@ impl Queue {
 
     /// Queues a settlement and waits until it is durable.
     pub(crate) async fn settle(&self, settlement: Settlement, now: Timestamp) -> Result<(), StoreError> {
-        let (sender, answered) = oneshot::channel();
-        self.sender
-            .send(Message::Settle(settlement, now, sender))
-            .await
-            .map_err(|_| unavailable())?;
-        answered.await.map_err(|_| unavailable())?
+        self.settle_all(vec![settlement], now).await
+    }
+
+    /// As [`Queue::settle`], for many at once.
+    pub(crate) async fn settle_all(&self, settlements: Vec<Settlement>, now: Timestamp) -> Result<(), StoreError> {
+        let mut answers = Vec::new();
+        for settlement in settlements {
+            let (sender, answered) = oneshot::channel();
+            self.sender
+                .send(Message::Settle(settlement, now, sender))
+                .await
+                .map_err(|_| unavailable())?;
+            answers.push(answered);
+        }
+        for answered in answers {
+            answered.await.map_err(|_| unavailable())??;
+        }
+        Ok(())
     }
 
     /// Takes nothing more, and waits until what was queued is done and the writer has ended.
@@ -210,9 +226,6 @@ impl Waiters {
                 (Waiter::Reserve(answer), Outcome::Stale) => answer.give(Err(ReserveError::Stale)),
                 (Waiter::Reserve(answer), Outcome::Refused(limit)) => answer.give(Err(ReserveError::Limit(limit))),
                 (Waiter::Reserve(answer), _) => answer.give(Err(ReserveError::Unavailable)),
-                (Waiter::Settle(answer), Outcome::NoAccount) => {
-                    let _ = answer.send(Err(unavailable()));
-                }
                 (Waiter::Settle(answer), _) => {
                     // A caller that has gone does not miss the answer.
                     let _ = answer.send(Ok(()));

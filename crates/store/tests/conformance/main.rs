@@ -20,6 +20,7 @@ mod consent;
 mod credentials;
 mod data_keys;
 mod grants;
+mod ledger;
 mod migrations;
 mod refresh_tokens;
 mod sign_in;

@@ -116,7 +116,7 @@ fn models(access: &AiAccess) -> String {
 }
 
 fn call_row(call: &CallRecord, clock: &WallClock) -> CallRow {
-    let when = clock.ago(call.admitted_at);
+    let when = clock.ago(call.held.at);
     let model = sentences::model_name(&call.model);
     let Some(settled) = &call.settled else {
         return CallRow {
@@ -124,8 +124,8 @@ fn call_row(call: &CallRecord, clock: &WallClock) -> CallRow {
             model,
             tokens_in: String::new(),
             tokens_out: String::new(),
-            cost: format!("held {}", Dollars(call.held)),
-            exact_cost: format!("${}", call.held),
+            cost: format!("held {}", Dollars(call.held.amount)),
+            exact_cost: format!("${}", call.held.amount),
             label: "not yet known",
             outcome: "under way",
         };

@@ -8,7 +8,7 @@ use aipassport_domain::{
     money::Money,
     time::{Period, Timestamp},
 };
-use aipassport_store::{CallRecord, StoreError};
+use aipassport_store::{CallPage, CallRecord, CallsOf, StoreError};
 use jiff::civil::Date;
 
 use super::super::{
@@ -108,15 +108,26 @@ pub(super) async fn spent_by_day(
     clock: &WallClock,
 ) -> Result<Vec<(Date, Money)>, StoreError> {
     let days = charts::days_between(first, clock.today());
-    let spans: Vec<(Timestamp, Timestamp)> = days.iter().map(|day| clock.span_of(*day)).collect();
-    let spent = app
+    let calls = grant_id.map_or(CallsOf::User(&signed_in.user.id), CallsOf::Grant);
+    let (since, _) = clock.span_of(first);
+    let spends = app
         .store
-        .spend_in(&app.tenant_id, &signed_in.user.id, grant_id, &spans)
+        .spend_by_day(&app.tenant_id, calls, since, &signed_in.user.time_zone)
         .await?;
-    Ok(days.into_iter().zip(spent).collect())
+    let spent_on = |day: Date| {
+        let (start, _) = clock.span_of(day);
+        spends
+            .iter()
+            .find(|spend| spend.day == start)
+            .map_or(Money::ZERO, |spend| spend.cost)
+    };
+    Ok(days.into_iter().map(|day| (day, spent_on(day))).collect())
 }
 
 /// The newest calls of a grant, those under way among them.
 pub(super) async fn last_calls(app: &App, grant_id: &GrantId, limit: u32) -> Result<Vec<CallRecord>, StoreError> {
-    app.store.calls_of_grant(&app.tenant_id, grant_id, None, limit).await
+    let page = CallPage { before: None, limit };
+    app.store
+        .calls_of(&app.tenant_id, CallsOf::Grant(grant_id), &page)
+        .await
 }

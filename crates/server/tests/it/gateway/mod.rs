@@ -4,7 +4,7 @@ mod answers;
 mod call;
 mod credentials;
 mod limits;
-
+mod own_grant;
 mod requests;
 mod revocation;
 mod settlement;

@@ -203,7 +203,8 @@ impl Drop for TestBroker {
         let findings = tokio::task::block_in_place(|| {
             runtime.block_on(async {
                 self.settled().await;
-                let findings = Vec::<String>::new();
+                let since = aipassport::jobs::silent_since(self.app.clock.now());
+                let findings = self.app.store.check_invariants(since).await.unwrap();
                 self.finish().await;
                 findings
             })

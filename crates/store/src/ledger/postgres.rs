@@ -1,0 +1,371 @@
+//! The ledger on PostgreSQL: one task, and one transaction for all who wait at this instance.
+//!
+//! Instances meet in the rows. A batch takes the rows of its grants (shared: other batches may read
+//! them, a change of the grant has to wait), then those of its accounts, each in the order of their
+//! keys; changes of grants take them in the same order. So a call is admitted before a revocation or
+//! refused after it, never in between, and nobody waits in a circle. What fails for a lock is tried
+//! again; what fails otherwise has not happened, and its callers are told so.
+
+use std::time::Duration;
+
+use aipassport_domain::{
+    ids::{CallId, GrantId, ProviderId, TenantId, UserId},
+    ledger::{Held, Reservation, Settlement},
+    money::Money,
+    time::Timestamp,
+};
+use sqlx::{
+    PgConnection, PgPool, Row,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::time::timeout;
+
+use super::{
+    batch::{AccountKey, Books, Needs, OpenCall, Operation, Outcome, Settled},
+    queue::{Inbox, Message, Queue, queue},
+    rows::{integer, kind_and_data, state_of},
+};
+
+/// Short, so that a change of a grant that waits for us while we wait for it ends our wait first.
+const LONGEST_LOCK: &str = "250ms";
+/// How often a batch that met a lock is tried.
+const MOST_ATTEMPTS: usize = 8;
+/// Then the server counts as away.
+const LONGEST_STEP: Duration = Duration::from_secs(5);
+
+/// Starts the writer on the database at `url`. Connects when it is first needed.
+pub(crate) fn start(url: &str, instance_id: &str) -> sqlx::Result<Queue> {
+    let options: PgConnectOptions = url.parse()?;
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(LONGEST_STEP)
+        .test_before_acquire(false)
+        .connect_lazy_with(options.options([("lock_timeout", LONGEST_LOCK)]));
+    let writer = Writer {
+        pool,
+        instance_id: instance_id.to_owned(),
+    };
+    let (queue, mut inbox) = queue();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the store is below the tasks of the server; closing it waits for this one"
+    )]
+    tokio::spawn(async move {
+        while let Some(first) = inbox.first().await {
+            writer.run(&mut inbox, first).await;
+        }
+        // Closed before the inbox, whose end is what tells that the writer has ended.
+        writer.pool.close().await;
+    });
+    Ok(queue)
+}
+
+struct Writer {
+    pool: PgPool,
+    instance_id: String,
+}
+
+/// A batch of which nothing counts.
+struct Failed {
+    error: sqlx::Error,
+    /// What would be held, if the commit arrived although its answer did not.
+    doubtful: Vec<Settlement>,
+}
+
+impl From<sqlx::Error> for Failed {
+    fn from(error: sqlx::Error) -> Self {
+        let doubtful = Vec::new();
+        Self { error, doubtful }
+    }
+}
+
+impl Failed {
+    /// The locks of others: nothing was committed, and it may fit the next time.
+    fn is_passing(&self) -> bool {
+        let code = self
+            .error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
+        let (serialization_failure, deadlock, lock_not_available) = ("40001", "40P01", "55P03");
+        code.is_some_and(|code| [serialization_failure, deadlock, lock_not_available].contains(&&*code))
+    }
+}
+
+impl Writer {
+    async fn run(&self, inbox: &mut Inbox, first: Message) {
+        let (operations, waiters) = inbox.batch(first);
+        if operations.is_empty() {
+            return;
+        }
+        let mut attempts = 1;
+        let result = loop {
+            match self.commit(operations.clone()).await {
+                Err(failed) if failed.is_passing() && attempts < MOST_ATTEMPTS => attempts += 1,
+                result => break result,
+            }
+        };
+        match result {
+            Ok(outcomes) => waiters.answer(outcomes),
+            Err(Failed { error, doubtful }) => {
+                tracing::error!(%error, "the ledger could not commit; nothing was admitted");
+                inbox.fail(waiters, doubtful);
+            }
+        }
+    }
+
+    async fn commit(&self, operations: Vec<Operation>) -> Result<Vec<Outcome>, Failed> {
+        let applied = in_time(async {
+            let mut tx = self.pool.begin().await?;
+            let mut books = load(&mut tx, &Needs::of(&operations)).await?;
+            let outcomes = books.apply(operations);
+            write(&mut tx, &books, &outcomes, &self.instance_id).await?;
+            Ok((tx, outcomes))
+        });
+        let (tx, outcomes) = applied.await?;
+        match in_time(tx.commit()).await {
+            Ok(()) => Ok(outcomes),
+            Err(error) => {
+                let doubtful = outcomes.iter().filter_map(Outcome::released).collect();
+                Err(Failed { error, doubtful })
+            }
+        }
+    }
+}
+
+async fn in_time<T>(step: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    timeout(LONGEST_STEP, step)
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+async fn load(tx: &mut PgConnection, needs: &Needs) -> sqlx::Result<Books> {
+    let mut books = Books::default();
+    load_versions(tx, needs, &mut books).await?;
+    load_accounts(tx, needs, &mut books).await?;
+    // After the accounts are ours: whoever settles one of these calls has to have its account.
+    load_open_calls(tx, needs, &mut books).await?;
+    Ok(books)
+}
+
+async fn load_versions(tx: &mut PgConnection, needs: &Needs, books: &mut Books) -> sqlx::Result<()> {
+    if needs.grants.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(
+        "select grants.tenant_id, grants.id, version
+         from grants join unnest($1::text[], $2::text[]) as wanted (tenant_id, id)
+             on grants.tenant_id = wanted.tenant_id and grants.id = wanted.id
+         order by grants.tenant_id, grants.id
+         for share of grants",
+    )
+    .bind(column(&needs.grants, |(tenant_id, _)| tenant_id.as_str()))
+    .bind(column(&needs.grants, |(_, id)| id.as_str()))
+    .fetch_all(tx)
+    .await?;
+    for row in rows {
+        let grant = (TenantId::new(text(&row, 0)?), GrantId::new(text(&row, 1)?));
+        books.add_version(grant, row.try_get(2)?);
+    }
+    Ok(())
+}
+
+async fn load_accounts(tx: &mut PgConnection, needs: &Needs, books: &mut Books) -> sqlx::Result<()> {
+    let rows = sqlx::query(
+        "select accounts.tenant_id, subject, accounts.provider, state
+         from accounts join unnest($1::text[], $2::text[], $3::text[]) as wanted (tenant_id, grant_id, provider)
+             on accounts.tenant_id = wanted.tenant_id and level = 'grant'
+                and subject = wanted.grant_id and accounts.provider = wanted.provider
+         order by accounts.tenant_id, subject, accounts.provider
+         for update of accounts",
+    )
+    .bind(column(&needs.accounts, |key| key.tenant_id.as_str()))
+    .bind(column(&needs.accounts, |key| key.grant_id.as_str()))
+    .bind(column(&needs.accounts, |key| key.provider.as_str()))
+    .fetch_all(tx)
+    .await?;
+    for row in rows {
+        let key = AccountKey {
+            tenant_id: TenantId::new(text(&row, 0)?),
+            grant_id: GrantId::new(text(&row, 1)?),
+            provider: ProviderId::new(text(&row, 2)?),
+        };
+        if let Some(account) = state_of(&text(&row, 3)?, &key) {
+            books.add_account(key, account);
+        }
+    }
+    Ok(())
+}
+
+async fn load_open_calls(tx: &mut PgConnection, needs: &Needs, books: &mut Books) -> sqlx::Result<()> {
+    if needs.calls.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(
+        "select calls.tenant_id, calls.id, user_id, held_nanos, admitted_at
+         from calls join unnest($1::text[], $2::text[], $3::text[], $4::text[])
+                 as wanted (tenant_id, id, grant_id, provider)
+             on calls.tenant_id = wanted.tenant_id and calls.id = wanted.id
+                and calls.grant_id = wanted.grant_id and calls.provider = wanted.provider
+         where settled_at is null",
+    )
+    .bind(column(&needs.calls, |((tenant_id, _), _)| tenant_id.as_str()))
+    .bind(column(&needs.calls, |((_, id), _)| id.as_str()))
+    .bind(column(&needs.calls, |(_, account)| account.grant_id.as_str()))
+    .bind(column(&needs.calls, |(_, account)| account.provider.as_str()))
+    .fetch_all(tx)
+    .await?;
+    for row in rows {
+        let open = OpenCall {
+            user_id: UserId::new(text(&row, 2)?),
+            held: Held {
+                amount: Money::from_nanos(row.try_get(3)?),
+                at: Timestamp::from_millis(row.try_get(4)?),
+            },
+        };
+        books.add_open_call((TenantId::new(text(&row, 0)?), CallId::new(text(&row, 1)?)), open);
+    }
+    Ok(())
+}
+
+async fn write(tx: &mut PgConnection, books: &Books, outcomes: &[Outcome], instance_id: &str) -> sqlx::Result<()> {
+    let (mut admitted, mut settled) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Admitted(reservation) => admitted.push(reservation),
+            Outcome::Settled(one) => settled.push(one),
+            Outcome::Stale | Outcome::Refused(_) | Outcome::NothingToSettle | Outcome::NoAccount => {}
+        }
+    }
+    if admitted.is_empty() && settled.is_empty() {
+        return Ok(());
+    }
+    write_admitted(tx, &admitted, instance_id).await?;
+    write_settled(tx, &settled).await?;
+    write_events(tx, outcomes).await?;
+    write_accounts(tx, books).await
+}
+
+async fn write_admitted(tx: &mut PgConnection, admitted: &[&Reservation], instance_id: &str) -> sqlx::Result<()> {
+    if admitted.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into calls (tenant_id, id, grant_id, user_id, client_id, provider, model, capability,
+                            held_nanos, output_cap, admitted_at, instance_id)
+         select admitted.*, $12
+         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                     $8::text[], $9::bigint[], $10::bigint[], $11::bigint[]) as admitted",
+    )
+    .bind(column(admitted, |one| one.permit.tenant_id().as_str()))
+    .bind(column(admitted, |one| one.permit.call_id().as_str()))
+    .bind(column(admitted, |one| one.permit.grant_id().as_str()))
+    .bind(column(admitted, |one| one.permit.user_id().as_str()))
+    .bind(column(admitted, |one| one.permit.client_id().as_str()))
+    .bind(column(admitted, |one| one.permit.provider().as_str()))
+    .bind(column(admitted, |one| one.permit.model()))
+    .bind(column(admitted, |one| one.permit.capability().as_str()))
+    .bind(column(admitted, |one| one.held.amount.nanos()))
+    .bind(column(admitted, |one| integer(one.output_cap)))
+    .bind(column(admitted, |one| one.held.at.millis()))
+    .bind(instance_id)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn write_settled(tx: &mut PgConnection, settled: &[&Settled]) -> sqlx::Result<()> {
+    if settled.is_empty() {
+        return Ok(());
+    }
+    let usage = |count: fn(&aipassport_domain::usage::Usage) -> u64| {
+        column(settled, move |one| integer(count(&one.settlement.usage)))
+    };
+    sqlx::query(
+        "update calls set settled_at = it.at, cost_nanos = it.cost, counted_requests = it.counted,
+             label = it.label, outcome = it.outcome, input_tokens = it.input,
+             cached_input_tokens = it.cached, cache_write_5m_tokens = it.written_5m,
+             cache_write_1h_tokens = it.written_1h, output_tokens = it.output,
+             reasoning_tokens = it.reasoning, price_digest = it.digest
+         from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
+                     $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+                     $14::text[])
+             as it (tenant_id, id, at, cost, counted, label, outcome, input, cached, written_5m, written_1h,
+                    output, reasoning, digest)
+         where calls.tenant_id = it.tenant_id and calls.id = it.id and settled_at is null",
+    )
+    .bind(column(settled, |one| one.settlement.tenant_id.as_str()))
+    .bind(column(settled, |one| one.settlement.call_id.as_str()))
+    .bind(column(settled, |one| one.at.millis()))
+    .bind(column(settled, |one| one.settlement.cost.nanos()))
+    .bind(column(settled, |one| i64::from(one.settlement.counts_as_request())))
+    .bind(column(settled, |one| one.settlement.label.as_str()))
+    .bind(column(settled, |one| one.settlement.outcome.as_str()))
+    .bind(usage(|usage| usage.input_tokens))
+    .bind(usage(|usage| usage.cached_input_tokens))
+    .bind(usage(|usage| usage.cache_write_5m_tokens))
+    .bind(usage(|usage| usage.cache_write_1h_tokens))
+    .bind(usage(|usage| usage.output_tokens))
+    .bind(usage(|usage| usage.reasoning_tokens))
+    .bind(column(settled, |one| one.settlement.price_digest.as_str()))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn write_events(tx: &mut PgConnection, outcomes: &[Outcome]) -> sqlx::Result<()> {
+    let events: Vec<_> = outcomes.iter().flat_map(Outcome::events).collect();
+    let written: Vec<(String, String)> = events
+        .iter()
+        .map(|event| kind_and_data(&event.what))
+        .collect::<Result<_, _>>()
+        .map_err(unwritable)?;
+    sqlx::query(
+        "insert into audit_events (tenant_id, at, actor, user_id, grant_id, kind, data)
+         select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])",
+    )
+    .bind(column(&events, |event| event.tenant_id.as_str()))
+    .bind(column(&events, |event| event.at.millis()))
+    .bind(column(&events, |event| event.actor.to_text()))
+    .bind(column(&events, |event| event.user_id.as_ref().map(UserId::as_str)))
+    .bind(column(&events, |event| event.grant_id.as_ref().map(GrantId::as_str)))
+    .bind(column(&written, |(kind, _)| kind.as_str()))
+    .bind(column(&written, |(_, data)| data.as_str()))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+async fn write_accounts(tx: &mut PgConnection, books: &Books) -> sqlx::Result<()> {
+    let changed: Vec<_> = books.changed_accounts().collect();
+    let states: Vec<String> = changed
+        .iter()
+        .map(|(_, account)| serde_json::to_string(account))
+        .collect::<Result<_, _>>()
+        .map_err(unwritable)?;
+    sqlx::query(
+        "update accounts set state = changed.state
+         from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as changed (tenant_id, grant_id, provider, state)
+         where accounts.tenant_id = changed.tenant_id and level = 'grant'
+             and subject = changed.grant_id and accounts.provider = changed.provider",
+    )
+    .bind(column(&changed, |(key, _)| key.tenant_id.as_str()))
+    .bind(column(&changed, |(key, _)| key.grant_id.as_str()))
+    .bind(column(&changed, |(key, _)| key.provider.as_str()))
+    .bind(states)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// One column of many rows, as `unnest` takes it.
+fn column<'a, R: 'a, T>(rows: impl IntoIterator<Item = &'a R>, value: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.into_iter().map(value).collect()
+}
+
+fn text(row: &sqlx::postgres::PgRow, column: usize) -> sqlx::Result<String> {
+    row.try_get(column)
+}
+
+fn unwritable(error: serde_json::Error) -> sqlx::Error {
+    sqlx::Error::Encode(error.into())
+}

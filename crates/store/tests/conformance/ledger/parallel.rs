@@ -1,0 +1,206 @@
+//! Many callers at once, at one instance and at several.
+
+use std::collections::HashMap;
+
+use aipassport_domain::{
+    fixtures::NOW,
+    grant::Grant,
+    ledger::{LimitRule, Reservation},
+    limits::Limits,
+    time::Period,
+};
+use aipassport_store::{DatabaseUrl, Ledger, ReserveError, Store};
+
+use super::{assert_sound, budget, cost, permit, requests};
+use crate::support::{World, in_parallel, on_both_engines};
+
+const CALLERS: usize = 64;
+const HELD: i64 = 1_000;
+
+/// What so many callers, spread over the instances, came to when all asked for a call of [`HELD`].
+async fn ask(instances: &[Store], grant: &Grant, round: usize) -> Vec<Result<Reservation, ReserveError>> {
+    let (instances, grant) = (instances.to_vec(), grant.clone());
+    in_parallel(CALLERS, move |caller| {
+        let store = instances[caller % instances.len()].clone();
+        let permit = permit(&grant, &format!("{} {round} {caller}", grant.id), HELD);
+        async move { store.reserve(permit, NOW).await }
+    })
+    .await
+}
+
+fn admitted(answers: Vec<Result<Reservation, ReserveError>>, refused_for: LimitRule) -> Vec<Reservation> {
+    let mut admitted = Vec::new();
+    for answer in answers {
+        match answer {
+            Ok(reservation) => admitted.push(reservation),
+            Err(ReserveError::Limit(reached)) => assert_eq!(reached.rule, refused_for),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    admitted
+}
+
+impl World {
+    /// The world's own store; on PostgreSQL two more instances on the same database.
+    async fn instances(&self) -> Vec<Store> {
+        let mut instances = vec![self.store.clone()];
+        if matches!(self.url, DatabaseUrl::Postgres(_)) {
+            for name in ["second", "third"] {
+                instances.push(Store::open(&self.url, name).await.unwrap());
+            }
+        }
+        instances
+    }
+
+    fn rounds(&self, on_sqlite: usize, on_postgres: usize) -> usize {
+        match self.url {
+            DatabaseUrl::Sqlite(_) => on_sqlite,
+            DatabaseUrl::Postgres(_) => on_postgres,
+        }
+    }
+}
+
+#[tokio::test]
+async fn threat_134_of_64_parallel_calls_with_budget_for_five_exactly_five_are_admitted() {
+    on_both_engines(async |world| {
+        let instances = world.instances().await;
+        // Not a multiple of the hold, so that the rest is too small rather than nothing.
+        let grant = world.granted_with("one", budget(5 * HELD + HELD / 2)).await;
+
+        for round in 0..world.rounds(1_000, 100) {
+            let held = admitted(ask(&instances, &grant, round).await, LimitRule::Budget);
+
+            assert_eq!(held.len(), 5, "round {round}");
+            give_back(&instances, held).await;
+        }
+        assert_sound(&world.store).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn threat_145_of_64_parallel_calls_under_a_request_cap_of_five_exactly_five_are_admitted() {
+    on_both_engines(async |world| {
+        let instances = world.instances().await;
+        let grant = world.granted_with("one", requests(5)).await;
+
+        for round in 0..world.rounds(1_000, 100) {
+            let held = admitted(ask(&instances, &grant, round).await, LimitRule::Requests);
+
+            assert_eq!(held.len(), 5, "round {round}");
+            give_back(&instances, held).await;
+        }
+        assert_sound(&world.store).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn threat_145_neither_rate_nor_concurrency_is_exceeded_in_parallel() {
+    on_both_engines(async |world| {
+        let instances = world.instances().await;
+        let concurrent = Limits {
+            concurrency: Some(5),
+            ..budget(1_000_000)
+        };
+        let concurrent = world.granted_with("concurrent", concurrent).await;
+        let rated = Limits {
+            rate: [(Period::MINUTE, 5)].into(),
+            ..budget(1_000_000)
+        };
+        let rated = world.granted_with("rated", rated).await;
+
+        for round in 0..world.rounds(20, 10) {
+            let held = admitted(ask(&instances, &concurrent, round).await, LimitRule::Concurrency);
+            assert_eq!(held.len(), 5, "round {round}");
+            give_back(&instances, held).await;
+            let held = admitted(ask(&instances, &rated, round).await, LimitRule::Rate);
+            assert_eq!(held.len(), if round == 0 { 5 } else { 0 }, "round {round}");
+            give_back(&instances, held).await;
+        }
+        assert_sound(&world.store).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn threat_135_the_first_calls_ever_of_a_fresh_grant_fit_its_budget() {
+    on_both_engines(async |world| {
+        let instances = world.instances().await;
+
+        for round in 0..world.rounds(50, 20) {
+            let grant = world.granted_with(&format!("fresh {round}"), budget(HELD)).await;
+            let held = admitted(ask(&instances, &grant, round).await, LimitRule::Budget);
+
+            assert_eq!(held.len(), 1, "round {round}");
+        }
+        assert_sound(&world.store).await;
+    })
+    .await;
+}
+
+/// Settlements, doubled and interleaved with reservations on several grants.
+#[tokio::test]
+async fn threat_148_what_the_calls_came_to_is_what_the_accounts_say() {
+    on_both_engines(async |world| {
+        let instances = world.instances().await;
+        let mut grants = Vec::new();
+        for id in ["one", "two", "three"] {
+            let limits = Limits {
+                budget: [
+                    (None, budget(40 * HELD).budget[&None]),
+                    (Some(Period::DAY), budget(30 * HELD).budget[&None]),
+                ]
+                .into(),
+                requests: [(Some(Period::HOUR), 35)].into(),
+                concurrency: Some(20),
+                ..Limits::default()
+            };
+            grants.push(world.granted_with(id, limits).await);
+        }
+
+        let charged = in_parallel(CALLERS, {
+            let grants = grants.clone();
+            move |caller| {
+                let (instances, grant) = (instances.clone(), grants[caller % grants.len()].clone());
+                async move {
+                    let mut charged = HashMap::new();
+                    for number in 0..8 {
+                        let store = &instances[(caller + number) % instances.len()];
+                        let other = &instances[number % instances.len()];
+                        let permit = permit(&grant, &format!("{caller} {number}"), HELD);
+                        let Ok(held) = store.reserve(permit, NOW).await else {
+                            continue;
+                        };
+                        let nanos = i64::try_from((caller * 31 + number * 17) % 1_000).unwrap();
+                        let settled = tokio::join!(
+                            store.settle(cost(&held, nanos), NOW),
+                            other.settle(cost(&held, nanos), NOW)
+                        );
+                        assert!(matches!(settled, (Ok(()), Ok(()))), "{settled:?}");
+                        *charged.entry(grant.id.clone()).or_insert(0) += nanos;
+                    }
+                    charged
+                }
+            }
+        })
+        .await;
+
+        for grant in &grants {
+            let expected: i64 = charged.iter().filter_map(|of_caller| of_caller.get(&grant.id)).sum();
+            let balance = world.balance(&grant.id).await;
+            assert_eq!((balance.used, balance.reserved, balance.in_flight), (expected, 0, 0));
+        }
+        assert_sound(&world.store).await;
+    })
+    .await;
+}
+
+async fn give_back(instances: &[Store], held: Vec<Reservation>) {
+    let settled = in_parallel(held.len(), |number| {
+        let (store, released) = (instances[number % instances.len()].clone(), held[number].released());
+        async move { store.settle(released, NOW).await }
+    })
+    .await;
+    assert!(settled.iter().all(Result::is_ok), "{settled:?}");
+}
