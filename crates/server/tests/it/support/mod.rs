@@ -11,6 +11,7 @@ use aipassport::{
     clock::{Clock, StoppedClock},
     config::Config,
     entries::{NewCredential, new_api_token, new_credential},
+    jobs::silent_since,
     random::SeededRandom,
 };
 use aipassport_domain::{
@@ -20,7 +21,7 @@ use aipassport_domain::{
     secret::Secret,
     time::Timestamp,
 };
-use aipassport_store::User;
+use aipassport_store::{Finding, Store, User};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -196,11 +197,17 @@ impl TestBroker {
         }
     }
 
-    async fn finish(&mut self) {
-        self.stop.cancel();
-        if let Some(running) = self.running.take() {
-            running.await.unwrap();
-        }
+    /// What does not add up once everything is settled and the broker has stopped.
+    async fn findings(&mut self) -> Vec<Finding> {
+        self.settled().await;
+        self.stop().await;
+        let store = Store::open(&self.app.config.database, "the test").await.unwrap();
+        let findings = store
+            .check_invariants(silent_since(self.app.clock.now()))
+            .await
+            .unwrap();
+        store.close().await;
+        findings
     }
 }
 
@@ -211,15 +218,7 @@ impl Drop for TestBroker {
             return;
         }
         let runtime = tokio::runtime::Handle::current();
-        let findings = tokio::task::block_in_place(|| {
-            runtime.block_on(async {
-                self.settled().await;
-                let since = aipassport::jobs::silent_since(self.app.clock.now());
-                let findings = self.app.store.check_invariants(since).await.unwrap();
-                self.finish().await;
-                findings
-            })
-        });
+        let findings = tokio::task::block_in_place(|| runtime.block_on(self.findings()));
         assert!(findings.is_empty(), "the ledger does not add up: {findings:?}");
     }
 }
