@@ -20,7 +20,7 @@ use aipassport_domain::{
     secret::Secret,
     time::Timestamp,
 };
-use aipassport_store::User;
+use aipassport_store::{Finding, User};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +42,8 @@ pub(crate) struct TestBroker {
     pub(crate) clock: Arc<StoppedClock>,
     stop: CancellationToken,
     running: Option<JoinHandle<()>>,
+    /// Whether the books can still be looked at when the test is over.
+    has_store: bool,
     _folder: tempfile::TempDir,
 }
 
@@ -88,6 +90,7 @@ impl TestBroker {
             clock,
             stop,
             running: Some(running),
+            has_store: true,
             _folder: folder,
         }
     }
@@ -187,6 +190,7 @@ impl TestBroker {
 
     /// Begins to stop the broker; the future ends when it has stopped.
     pub(crate) fn stop(&mut self) -> impl Future<Output = ()> + use<> {
+        self.has_store = false;
         self.stop.cancel();
         let running = self.running.take();
         async move {
@@ -194,6 +198,22 @@ impl TestBroker {
                 running.await.unwrap();
             }
         }
+    }
+
+    /// The database goes away under the broker.
+    pub(crate) async fn lose_store(&mut self) {
+        self.has_store = false;
+        self.app.store.close().await;
+    }
+
+    /// What the books get wrong; looked at once nothing is under way.
+    async fn findings(&self) -> Vec<Finding> {
+        if !self.has_store {
+            return Vec::new();
+        }
+        self.settled().await;
+        let since = aipassport::jobs::silent_since(self.app.clock.now());
+        self.app.store.check_invariants(since).await.unwrap()
     }
 
     async fn finish(&mut self) {
@@ -213,9 +233,7 @@ impl Drop for TestBroker {
         let runtime = tokio::runtime::Handle::current();
         let findings = tokio::task::block_in_place(|| {
             runtime.block_on(async {
-                self.settled().await;
-                let since = aipassport::jobs::silent_since(self.app.clock.now());
-                let findings = self.app.store.check_invariants(since).await.unwrap();
+                let findings = self.findings().await;
                 self.finish().await;
                 findings
             })
