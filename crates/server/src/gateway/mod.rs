@@ -10,22 +10,19 @@ use aipassport_providers::adapter;
 use axum::{
     Router,
     extract::{Request, State},
-    routing::{any, get},
+    routing::any,
 };
 
 use self::{grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
-use crate::{app::App, config::Config};
+use crate::app::App;
 
 mod authenticate;
-mod calls;
 mod error;
 mod grants;
 mod headers;
 mod live;
-mod models;
 mod open_reservation;
-mod passport;
-mod plain;
+mod own_grant;
 mod proxy;
 mod read;
 mod redact;
@@ -51,7 +48,7 @@ pub struct Gateway {
 pub struct GatewayStartError(#[from] rustls::Error);
 
 impl Gateway {
-    pub fn new(_config: &Config) -> Result<Self, GatewayStartError> {
+    pub fn new() -> Result<Self, GatewayStartError> {
         Ok(Self {
             tokens: Tokens::default(),
             grants: Grants::default(),
@@ -71,12 +68,7 @@ impl Gateway {
 
 /// The providers' paths, and what a caller may ask about its own grant.
 pub fn routes() -> Router<App> {
-    let own = Router::new()
-        .route("/passport/self", get(passport::passport))
-        .route("/api/calls/{id}", get(calls::call))
-        .route("/providers", get(models::providers))
-        .route("/models", get(models::models));
-    adapter::all().into_iter().fold(own, |routes, adapter| {
+    adapter::all().into_iter().fold(own_grant::routes(), |routes, adapter| {
         let call = async move |State(app): State<App>, request: Request| proxy::answer(&app, adapter, request).await;
         routes.route(&format!("/{}/{{*path}}", adapter.id()), any(call))
     })
