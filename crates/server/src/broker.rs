@@ -105,7 +105,7 @@ impl Broker {
             drain_timeout: config.requests.drain_timeout,
         };
         let app = App::new(Parts {
-            gateway: Gateway::new(&config)?,
+            gateway: Gateway::new()?,
             prices: PriceBook::embedded()?,
             passwords: Passwords::new(random.as_ref())?,
             config,
