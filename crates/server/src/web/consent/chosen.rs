@@ -116,7 +116,7 @@ fn limits(terms: &Terms<'_>, access: &AiAccess, fields: &Fields, errors: &mut Ve
         number(numbers::field(&access.provider, "rate", Some(*period)), most)
     });
     let at_once = number(
-        "concurrency".to_owned(),
+        format!("{provider}.concurrency"),
         standing.concurrency.unwrap_or(u32::MAX).into(),
     );
     chosen.concurrency = Some(u32::try_from(at_once).unwrap_or(u32::MAX));
