@@ -10,7 +10,7 @@ mod models;
 mod passport;
 mod plain;
 
-pub(super) use self::{models::on_provider_path as models, plain::json as json_response};
+pub(super) use self::{models::on_provider_path as models, plain::json as json_response, plain::respond};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
