@@ -1,0 +1,3 @@
+//! Threats that belong to no single part: what an attacker tries against the broker as a whole.
+
+mod slow_clients;
