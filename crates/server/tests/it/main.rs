@@ -16,3 +16,4 @@ mod gateway;
 mod oauth;
 mod support;
 mod threats;
+mod web;

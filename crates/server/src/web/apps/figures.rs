@@ -6,7 +6,7 @@ use aipassport_domain::{
     ids::{GrantId, ProviderId},
     ledger::{Account, Amount, LimitRule, LimitState},
     money::Money,
-    time::{Period, Timestamp},
+    time::Period,
 };
 use aipassport_store::{CallPage, CallRecord, CallsOf, StoreError};
 use jiff::civil::Date;
