@@ -5,6 +5,8 @@
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
+use crate::web;
+
 #[derive(Debug)]
 pub struct PageError {
     pub status: StatusCode,
@@ -27,11 +29,13 @@ impl PageError {
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let Self { status, title, text } = self;
+        let stylesheet = web::stylesheet();
         let page = format!(
-            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
              <meta name=\"color-scheme\" content=\"light dark\">\
-             <title>{title} · AIPassport</title><main><h1>{title}</h1><p>{text}</p></main></html>"
+             <title>{title} · AIPassport</title><link rel=\"stylesheet\" href=\"{stylesheet}\"></head>\
+             <body><main class=\"narrow\"><div class=\"card visa\"><h1>{title}</h1><p>{text}</p></div></main></body></html>"
         );
         let mut response = (status, Html(page)).into_response();
         let headers = response.headers_mut();
@@ -39,7 +43,7 @@ impl IntoResponse for PageError {
             (header::CACHE_CONTROL, "no-store"),
             (
                 header::CONTENT_SECURITY_POLICY,
-                "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+                "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
             ),
             (header::X_FRAME_OPTIONS, "DENY"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -38,6 +38,11 @@ const ANSWER_PATH: &str = "/oauth/authorize/answer/";
 /// No form of ours is longer.
 const LONGEST_FORM: usize = 256 * 1024;
 
+/// Where the stylesheet is, for pages that are drawn elsewhere.
+pub fn stylesheet() -> String {
+    assets::address("app.css")
+}
+
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/", get(|| async { page::see_other(return_to::HOME) }))
