@@ -10,7 +10,7 @@ use aipassport_providers::adapter;
 use axum::{
     Router,
     extract::{Request, State},
-    routing::any,
+    routing::{any, post},
 };
 
 use self::{grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
@@ -22,6 +22,7 @@ mod grants;
 mod headers;
 mod live;
 mod open_reservation;
+mod own_chat;
 mod own_grant;
 mod proxy;
 mod read;
@@ -68,8 +69,11 @@ impl Gateway {
 
 /// The providers' paths, and what a caller may ask about its own grant.
 pub fn routes() -> Router<App> {
-    adapter::all().into_iter().fold(own_grant::routes(), |routes, adapter| {
-        let call = async move |State(app): State<App>, request: Request| proxy::answer(&app, adapter, request).await;
+    let own = own_grant::routes().route("/proxy/chat", post(own_chat::chat));
+    adapter::all().into_iter().fold(own, |routes, adapter| {
+        let call = async move |State(app): State<App>, request: Request| {
+            proxy::answer(&app, adapter, Some(adapter), request).await
+        };
         routes.route(&format!("/{}/{{*path}}", adapter.id()), any(call))
     })
 }

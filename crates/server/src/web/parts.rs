@@ -128,8 +128,7 @@ pub(super) fn amount(amount: Amount) -> String {
 fn used_words(state: &LimitState) -> String {
     let used = amount(state.used);
     match state.rule {
-        LimitRule::Budget => format!("{used} used"),
-        LimitRule::Requests | LimitRule::Rate => format!("{used} used"),
+        LimitRule::Budget | LimitRule::Requests | LimitRule::Rate => format!("{used} used"),
         LimitRule::Concurrency => format!("{used} under way"),
     }
 }

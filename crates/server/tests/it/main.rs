@@ -15,3 +15,4 @@ mod api;
 mod gateway;
 mod oauth;
 mod support;
+mod web;

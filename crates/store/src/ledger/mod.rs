@@ -19,6 +19,8 @@ mod recovery;
 mod refusals;
 mod rows;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use aipassport_domain::{
     ledger::{LimitReached, Reservation, Settlement},
@@ -28,7 +30,7 @@ use aipassport_domain::{
 
 pub(crate) use self::queue::Queue;
 pub use self::{
-    calls::{CallPage, CallRecord, CallsOf, DaySpend, SettledCall},
+    calls::{CallPage, CallRecord, CallsOf, DaySpend, GrantUsage, SettledCall},
     invariants::{Fault, Finding},
     refusals::RefusalCount,
 };

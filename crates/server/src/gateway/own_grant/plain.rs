@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-pub(super) fn respond(app: &App, answer: Result<Value, GatewayError>) -> Response {
+pub(in crate::gateway) fn respond(app: &App, answer: Result<Value, GatewayError>) -> Response {
     let now = app.clock.now();
     let request_id = app.random.id(now);
     match answer {

@@ -2,6 +2,7 @@
 
 use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
+    authorization_details::AiAccess,
     client::Client,
     grant::Grant,
     ids::GrantId,
@@ -85,10 +86,7 @@ fn tokens_issued(app: &App, client: &Client, grant_id: &GrantId, now: Timestamp)
 ///
 /// Wider is not the client's to ask. Narrower is refused as well: what counts at the gateway is the
 /// grant, so that a token which said less would be believed to be less than it is.
-fn check_details(
-    parameters: &Parameters,
-    granted: &[aipassport_domain::authorization_details::AiAccess],
-) -> Result<(), OAuthError> {
+fn check_details(parameters: &Parameters, granted: &[AiAccess]) -> Result<(), OAuthError> {
     let asked = authorization_details(parameters)?;
     if asked.is_empty() || asked == granted {
         return Ok(());

@@ -11,6 +11,7 @@ use aipassport::{
     clock::{Clock, StoppedClock},
     config::Config,
     entries::{NewCredential, new_api_token, new_credential},
+    jobs::silent_since,
     random::SeededRandom,
 };
 use aipassport_domain::{
@@ -20,7 +21,7 @@ use aipassport_domain::{
     secret::Secret,
     time::Timestamp,
 };
-use aipassport_store::{Finding, User};
+use aipassport_store::{Finding, Store, User};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -42,8 +43,6 @@ pub(crate) struct TestBroker {
     pub(crate) clock: Arc<StoppedClock>,
     stop: CancellationToken,
     running: Option<JoinHandle<()>>,
-    /// Whether the books can still be looked at when the test is over.
-    has_store: bool,
     _folder: tempfile::TempDir,
 }
 
@@ -90,7 +89,6 @@ impl TestBroker {
             clock,
             stop,
             running: Some(running),
-            has_store: true,
             _folder: folder,
         }
     }
@@ -190,7 +188,6 @@ impl TestBroker {
 
     /// Begins to stop the broker; the future ends when it has stopped.
     pub(crate) fn stop(&mut self) -> impl Future<Output = ()> + use<> {
-        self.has_store = false;
         self.stop.cancel();
         let running = self.running.take();
         async move {
@@ -200,27 +197,17 @@ impl TestBroker {
         }
     }
 
-    /// The database goes away under the broker.
-    pub(crate) async fn lose_store(&mut self) {
-        self.has_store = false;
-        self.app.store.close().await;
-    }
-
-    /// What the books get wrong; looked at once nothing is under way.
-    async fn findings(&self) -> Vec<Finding> {
-        if !self.has_store {
-            return Vec::new();
-        }
+    /// What does not add up once everything is settled and the broker has stopped.
+    async fn findings(&mut self) -> Vec<Finding> {
         self.settled().await;
-        let since = aipassport::jobs::silent_since(self.app.clock.now());
-        self.app.store.check_invariants(since).await.unwrap()
-    }
-
-    async fn finish(&mut self) {
-        self.stop.cancel();
-        if let Some(running) = self.running.take() {
-            running.await.unwrap();
-        }
+        self.stop().await;
+        let store = Store::open(&self.app.config.database, "the test").await.unwrap();
+        let findings = store
+            .check_invariants(silent_since(self.app.clock.now()))
+            .await
+            .unwrap();
+        store.close().await;
+        findings
     }
 }
 
@@ -231,13 +218,7 @@ impl Drop for TestBroker {
             return;
         }
         let runtime = tokio::runtime::Handle::current();
-        let findings = tokio::task::block_in_place(|| {
-            runtime.block_on(async {
-                let findings = self.findings().await;
-                self.finish().await;
-                findings
-            })
-        });
+        let findings = tokio::task::block_in_place(|| runtime.block_on(self.findings()));
         assert!(findings.is_empty(), "the ledger does not add up: {findings:?}");
     }
 }
