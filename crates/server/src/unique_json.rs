@@ -6,13 +6,10 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// More than anything we write.
-const DEEPEST: u8 = 16;
-
-/// Reads one JSON value and nothing after it.
-pub(crate) fn read(json: &[u8]) -> Result<Value, serde_json::Error> {
+/// Reads one JSON value, nested at most `deepest` times, and nothing after it.
+pub(crate) fn read(json: &[u8], deepest: u8) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let value = Unique { depth_left: DEEPEST }.deserialize(&mut reader)?;
+    let value = Unique { depth_left: deepest }.deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
 }

@@ -68,9 +68,6 @@ impl Caller {
 
     /// The same caller by what the store says now, for answers that no ledger checks.
     pub(super) async fn refreshed(self, app: &App) -> Result<Self, GatewayError> {
-        if self.grant.is_fresh() {
-            return Ok(self);
-        }
         let grant = app.gateway.grants.load(app, &self.token.grant_id).await?;
         let grant = grant.ok_or(GatewayError::Unauthenticated("the access token has been revoked"))?;
         let caller = Self { grant, ..self };

@@ -3,7 +3,7 @@
 use aipassport_domain::{
     ledger::{Amount, Left, LimitState},
     money::Money,
-    time::Timestamp,
+    time::{Period, Timestamp},
 };
 use aipassport_providers::adapter::ProviderAdapter;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -31,7 +31,7 @@ pub(super) fn insert_rate_limit(headers: &mut HeaderMap, rate: &LimitState, now:
     let (Amount::Count(limit), Amount::Count(left)) = (rate.limit, rate.left()) else {
         return;
     };
-    let window = rate.window.and_then(|window| window.fixed_seconds()).unwrap_or(1);
+    let window = rate.window.and_then(Period::fixed_seconds).unwrap_or(1);
     let millis = rate.resets_at.map_or(0, |at| at.millis() - now.millis());
     let resets_in = u64::try_from(millis).unwrap_or_default().div_ceil(1000);
     if let Ok(policy) = HeaderValue::try_from(format!(r#""rate";q={limit};w={window}"#)) {

@@ -10,20 +10,20 @@ use aipassport_providers::adapter;
 use axum::{
     Router,
     extract::{Request, State},
-    routing::{any, get},
+    routing::{any, post},
 };
 
 use self::{grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
-use crate::{app::App, config::Config};
+use crate::app::App;
 
 mod authenticate;
 mod error;
 mod grants;
 mod headers;
 mod live;
-mod models;
 mod open_reservation;
-mod plain;
+mod own_chat;
+mod own_grant;
 mod proxy;
 mod read;
 mod redact;
@@ -49,7 +49,7 @@ pub struct Gateway {
 pub struct GatewayStartError(#[from] rustls::Error);
 
 impl Gateway {
-    pub fn new(_config: &Config) -> Result<Self, GatewayStartError> {
+    pub fn new() -> Result<Self, GatewayStartError> {
         Ok(Self {
             tokens: Tokens::default(),
             grants: Grants::default(),
@@ -69,11 +69,11 @@ impl Gateway {
 
 /// The providers' paths, and what a caller may ask about its own grant.
 pub fn routes() -> Router<App> {
-    let own = Router::new()
-        .route("/providers", get(models::providers))
-        .route("/models", get(models::models));
+    let own = own_grant::routes().route("/proxy/chat", post(own_chat::chat));
     adapter::all().into_iter().fold(own, |routes, adapter| {
-        let call = async move |State(app): State<App>, request: Request| proxy::answer(&app, adapter, request).await;
+        let call = async move |State(app): State<App>, request: Request| {
+            proxy::answer(&app, adapter, Some(adapter), request).await
+        };
         routes.route(&format!("/{}/{{*path}}", adapter.id()), any(call))
     })
 }

@@ -17,9 +17,8 @@ use super::{
     error::{Asked, GatewayError},
     headers,
     live::LiveCalls,
-    models,
     open_reservation::OpenReservation,
-    plain,
+    own_grant,
     read::{RequestBody, read},
     stream::meter,
     upstream::{Outgoing, forward},
@@ -32,6 +31,8 @@ const MOST_DECISIONS: u32 = 5;
 /// One request on a provider's path.
 struct Arrival {
     adapter: &'static dyn ProviderAdapter,
+    /// In whose error shape it is refused; `None` is plain JSON.
+    refused_as: Option<&'static dyn ProviderAdapter>,
     provider: ProviderId,
     head: request::Parts,
     body: RequestBody,
@@ -44,11 +45,17 @@ struct Arrival {
 }
 
 /// Answers a request on `adapter`'s path, whatever becomes of it.
-pub(super) async fn answer(app: &App, adapter: &'static dyn ProviderAdapter, request: Request) -> Response {
+pub(super) async fn answer(
+    app: &App,
+    adapter: &'static dyn ProviderAdapter,
+    refused_as: Option<&'static dyn ProviderAdapter>,
+    request: Request,
+) -> Response {
     let at = app.clock.now();
     let (head, body) = request.into_parts();
     let mut arrival = Arrival {
         adapter,
+        refused_as,
         provider: ProviderId::new(adapter.id()),
         head,
         body: RequestBody::Unread(body),
@@ -86,8 +93,8 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     arrival.caller = Some(caller.clone());
     let route = arrival.route()?;
     if let RouteKind::ListModels | RouteKind::GetModel(_) = &route.kind {
-        let models = models::on_provider_path(app, adapter, caller, &route.kind).await?;
-        let mut response = plain::json(Body::from(models));
+        let models = own_grant::models(app, adapter, caller, &route.kind).await?;
+        let mut response = own_grant::plain::json(Body::from(models));
         headers::finish(response.headers_mut(), arrival.id.as_str(), Some(adapter));
         return Ok(response);
     }
@@ -157,7 +164,7 @@ impl Arrival {
 
     fn asked(&self) -> Asked<'_> {
         Asked {
-            adapter: Some(self.adapter),
+            adapter: self.refused_as,
             request_id: self.id.as_str(),
             grant_id: self.caller.as_ref().map(|caller| &caller.token.grant_id),
             now: self.at,

@@ -44,7 +44,7 @@ pub(super) async fn read(
 }
 
 impl RequestBody {
-    async fn read(&mut self, headers: &HeaderMap, limits: &Requests) -> Result<Bytes, BodyError> {
+    pub(super) async fn read(&mut self, headers: &HeaderMap, limits: &Requests) -> Result<Bytes, BodyError> {
         if let Self::Unread(body) = self {
             check_headers(headers, limits.body_limit)?;
             let bytes = timeout(limits.body_timeout, collect(body, limits.body_limit));

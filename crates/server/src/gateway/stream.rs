@@ -67,7 +67,7 @@ pub(super) fn meter(
 
 /// An answer on its way. Dropped, it closes the connection upstream and settles.
 pub(super) struct Streaming {
-    pieces: Pieces,
+    pieces: Box<Pieces>,
     open: OpenReservation,
 }
 

@@ -1,6 +1,6 @@
 //! What an authorization request asks for, once it is known where the answer goes.
 
-use aipassport_domain::authorization_details::{self, AiAccess};
+use aipassport_domain::authorization_details::{self, AiAccess, SenderConstraint};
 use axum::response::Response;
 
 use super::{OAuthError, answer::RedirectTo, parameters::Parameters, pkce, resource};
@@ -111,7 +111,17 @@ pub(super) fn authorization_details(parameters: &Parameters) -> Result<Vec<AiAcc
     let Some(json) = parameters.get("authorization_details") else {
         return Ok(Vec::new());
     };
-    authorization_details::parse(json).map_err(|error| OAuthError::InvalidAuthorizationDetails(error.to_string()))
+    let details = authorization_details::parse(json)
+        .map_err(|error| OAuthError::InvalidAuthorizationDetails(error.to_string()))?;
+    // Nothing checks a proof of possession yet, and a bound token must not pass as a bearer.
+    if details
+        .iter()
+        .any(|access| access.sender_constraint != SenderConstraint::None)
+    {
+        let text = "sender_constraint is none";
+        return Err(OAuthError::InvalidAuthorizationDetails(text.to_owned()));
+    }
+    Ok(details)
 }
 
 /// OpenID Connect Core 1.0, section 3.1.2.1: `none` stands alone.

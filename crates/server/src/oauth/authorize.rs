@@ -11,8 +11,9 @@ use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
     client::Client,
     consent::{AuthorizationRequest, Door, NextStep, RequestState},
-    ids::{AuthorizationRequestId, ClientId, UserId},
+    ids::{AuthorizationRequestId, ClientId, GrantId, UserId},
 };
+use aipassport_store::StoreError;
 use axum::{
     extract::{Path, RawQuery, State},
     response::{IntoResponse, Response},
@@ -155,7 +156,7 @@ async fn open(
         id: AuthorizationRequestId::new(app.random.id(now)),
         tenant_id: app.tenant_id.clone(),
         client_id: client.id.clone(),
-        grant_id: aipassport_domain::ids::GrantId::new(app.random.id(now)),
+        grant_id: GrantId::new(app.random.id(now)),
         door: Door::AuthorizationCode {
             redirect_uri: redirect_uri.to_owned(),
             state: asked.state,
@@ -198,7 +199,11 @@ async fn find(
         .store
         .authorization_request(&app.tenant_id, &AuthorizationRequestId::new(request_id))
         .await
-        .map_err(broken)?
+        .or_else(|error| match error {
+            // An id that no text column can hold is nobody's.
+            StoreError::Unstorable => Ok(None),
+            error => Err(broken(error)),
+        })?
         .ok_or_else(unknown_request)?;
     // The client may have been disabled since, and then gets no code.
     known_client(app, &request.client_id).await?;

@@ -4,6 +4,7 @@
 //! answer is 200 whatever the token was, so that it says nothing about tokens of others.
 
 use aipassport_domain::{
+    access_token::AccessTokenClaims,
     audit::{Actor, AuditEvent, Happened, RevocationReason},
     client::Client,
     ids::GrantId,
@@ -17,7 +18,7 @@ use crate::app::App;
 
 pub(super) async fn revoke(State(app): State<App>, request: Request<Body>) -> Result<Response, OAuthError> {
     let headers = request.headers().clone();
-    let parameters = Parameters::of_form(request).await?;
+    let parameters = Parameters::of_form(&app, request).await?;
     let client = authenticate(&app, &headers, &parameters).await?;
     // `token_type_hint` may be wrong (section 2.1); the token itself says what it is.
     let token = parameters.required("token")?;
@@ -36,7 +37,7 @@ pub(super) async fn revoke(State(app): State<App>, request: Request<Body>) -> Re
 async fn revoke_access_token(
     app: &App,
     client: &Client,
-    claims: &aipassport_domain::access_token::AccessTokenClaims,
+    claims: &AccessTokenClaims,
     now: Timestamp,
 ) -> Result<(), OAuthError> {
     let what = Happened::AccessTokenRevoked {
@@ -47,8 +48,9 @@ async fn revoke_access_token(
     app.store
         .revoke_access_token(&claims.grant_id, &claims.jti, expires_at, &event)
         .await
-        .map(|_| ())
-        .map_err(OAuthError::internal)
+        .map_err(OAuthError::internal)?;
+    app.gateway.grant_changed(&claims.grant_id);
+    Ok(())
 }
 
 /// Any refresh token of the grant will do, a used one too: a revocation that crosses a refresh must
@@ -69,8 +71,9 @@ async fn revoke_refresh_token(app: &App, client: &Client, token: &str, now: Time
     app.store
         .revoke_grant(&token.grant_id, &event)
         .await
-        .map(|_| ())
-        .map_err(OAuthError::internal)
+        .map_err(OAuthError::internal)?;
+    app.gateway.grant_changed(&token.grant_id);
+    Ok(())
 }
 
 fn event(app: &App, client: &Client, grant_id: &GrantId, what: Happened, now: Timestamp) -> AuditEvent {

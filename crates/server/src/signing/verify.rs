@@ -11,6 +11,8 @@ use crate::unique_json;
 
 /// How far the clock of another instance may be ahead of ours.
 const CLOCK_SKEW_SECONDS: i64 = 60;
+/// More than anything we write.
+const DEEPEST: u8 = 16;
 /// The end of the year 9999; times beyond it are mistakes or attacks.
 const LATEST: i64 = 253_402_300_799;
 
@@ -47,7 +49,7 @@ pub(super) fn header(kid: &KeyId) -> String {
 /// more member is an attempt: a key of its own (`jwk`, `jku`, `x5c`, `x5u`), an extension that we
 /// must understand (`crit`), another payload encoding (`b64`).
 pub(super) fn check_header(json: &[u8]) -> Result<KeyId, TokenError> {
-    let Ok(Value::Object(members)) = unique_json::read(json) else {
+    let Ok(Value::Object(members)) = unique_json::read(json, DEEPEST) else {
         return Err(TokenError::Header);
     };
     let text = |name| members.get(name).and_then(Value::as_str).ok_or(TokenError::Header);
@@ -66,7 +68,7 @@ fn is_access_token_type(typ: &str) -> bool {
 ///
 /// A token is dead at its `exp` to the second: we set it ourselves, never past the end of the grant.
 pub(super) fn check_claims(json: &[u8], now: Timestamp, issuer: &str) -> Result<AccessTokenClaims, TokenError> {
-    let claims = unique_json::read(json).map_err(|_| TokenError::Claims)?;
+    let claims = unique_json::read(json, DEEPEST).map_err(|_| TokenError::Claims)?;
     let claims: AccessTokenClaims = serde_json::from_value(claims).map_err(|_| TokenError::Claims)?;
 
     let times = [Some(claims.iat), Some(claims.exp), claims.nbf];

@@ -43,7 +43,7 @@ class User:
     def browser(self):
         """A browser in which this user has signed in."""
         browser = Browser(self.broker.url)
-        browser.open("/login")
+        browser.open("/login?return_to=/keys")
         browser.submit("/login", name=self.name, password=PASSWORD)
         return browser
 

@@ -1,4 +1,4 @@
-"""Runs the end-to-end tests: all of them, or the files named (run.py sdks browser).
+"""Runs the end-to-end tests: all of them, or those named (run.py sdks demonstration.OnSqlite).
 
 The binary under test is target/debug/aipassport, or what AIPASSPORT_BINARY names.
 """
@@ -22,9 +22,13 @@ class Result(unittest.TestResult):
     def __init__(self):
         super().__init__()
         self.passed = 0
+        self._file = None
 
     def startTest(self, test):
         super().startTest(test)
+        if type(test).__module__ != self._file:
+            self._file = type(test).__module__
+            print(f"\n-- {self._file.removeprefix('test_').replace('_', ' ')}", flush=True)
         self._started = time.monotonic()
 
     def addSuccess(self, test):
@@ -51,15 +55,13 @@ class Result(unittest.TestResult):
 
 def main():
     names = sys.argv[1:] or FILES
-    unknown = [name for name in names if name not in FILES]
+    unknown = [name for name in names if name.partition(".")[0] not in FILES]
     if unknown:
         raise SystemExit(f"there is no {unknown[0]}: {', '.join(FILES)}")
     # Being told to stop is an ordinary end, at which the harness ends its processes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     result = Result()
-    for name in names:
-        print(f"\n-- {name.replace('_', ' ')}", flush=True)
-        unittest.defaultTestLoader.loadTestsFromName(f"test_{name}").run(result)
+    unittest.defaultTestLoader.loadTestsFromNames([f"test_{name}" for name in names]).run(result)
     failed = len(result.failures) + len(result.errors)
     print(f"\n{result.passed} passed, {failed} failed")
     return 1 if failed else 0

@@ -175,6 +175,7 @@ function say(line) {
 }
 
 async function perform(task) {
+  if (task.do === "nothing") return say({ seconds: 0 });
   const sdk = task.sdk === "openai" ? new OpenAiSdk(task) : new AnthropicSdk(task);
   const started = performance.now();
   let answer;

@@ -156,6 +156,8 @@ def say(line):
 
 
 async def perform(task):
+    if task["do"] == "nothing":
+        return say({"seconds": 0})
     sdk = {"openai": OpenAi, "anthropic": Anthropic}[task["sdk"]](task)
     started = time.monotonic()
     try:

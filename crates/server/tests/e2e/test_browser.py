@@ -6,6 +6,7 @@ The screenshots are kept in target/screenshots, at 390 and 1280 pixels, light an
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import unittest
@@ -48,12 +49,12 @@ class Browser(unittest.TestCase):
     def test_the_consent_page_says_who_asks_for_what_and_how_much(self):
         text = self.seen("consent")["consent"]
 
-        for words in ("Jotter", "OpenAI", "Chat", "never sees your key"):
+        for words in ("Jotter", "OpenAI account", "Chat", "gpt-4o-mini", "never sees your key"):
             self.assertIn(words, text)
 
     def test_what_was_asked_for_can_be_lowered_and_the_app_gets_it(self):
-        self.assertGreater(self.seen("asked")["asked"], 0.50)
-        self.assertTrue(self.seen("asked")["back_at"])
+        self.assertIn("$5 as asked", self.seen("consent")["consent"])
+        self.assertTrue(self.seen("is_back")["is_back"])
         self.assertIn("of $0.50", self.seen("spent")["spent"])
 
     def test_an_answer_streams_through_the_broker(self):
@@ -88,18 +89,21 @@ class Browser(unittest.TestCase):
 
 
 class Demo:
-    """`aipassport demo`, as a newcomer starts it; only its addresses are free ones."""
+    """`aipassport demo`, as a newcomer starts it, but on a free port and without opening a browser."""
 
     def __init__(self, folder):
         home = folder / "home"
         home.mkdir()
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         environment = kept | {"HOME": str(home), "AIPASSPORT_LOG": "trace", "RUST_BACKTRACE": "0"}
-        command = [this_run().binary, "--json", "demo", "--listen", "127.0.0.1:0"]
+        command = [this_run().binary, "demo", "--port", "0", "--no-browser"]
         self._process = Process(command, folder / "log", env=environment, cwd=home, stdout=subprocess.PIPE)
-        line = self._process.popen.stdout.readline()
-        assert line, self._process.tail()
-        self.address = json.loads(line)["url"]
+        for line in self._process.popen.stdout:
+            if found := re.search(r"http://[a-z0-9.]+:\d+", line.decode()):
+                break
+        else:
+            raise AssertionError(f"the demo prints no address: {self._process.tail()}")
+        self.address = found.group()
         harness.wait_until(lambda: request(self.address, "GET", "/").status == 200, 10, "the sample app answers")
 
     def stop(self):

@@ -14,7 +14,6 @@ from people import MODELS, App, User, access
 from wire import Wire
 
 LANGUAGES = {"python": [PYTHON, "sdks.py"], "javascript": ["node", "sdks.mjs"]}
-SANDBOX_ROUNDING_SECONDS = 0.5
 
 
 class Program:
@@ -205,7 +204,7 @@ class Sdk:
         with Wire(grant.base_url(self.provider)) as wire:
             answer = self.do("plain", grant, base_url=wire.url, most=4000)
 
-        self.refused(answer, {"openai": "APIError", "anthropic": "APIError"}[self.provider], 402)
+        self.refused(answer, {"openai": "APIError", "anthropic": "PaymentRequiredError"}[self.provider], 402)
         self.assertIn("budget", answer["message"])
         self.assertEqual((wire.requests, sandbox.calls_seen() - seen), (1, 0), "requests to the broker, and to the provider")
         self.assertEqual(nanos(grant.limit("budget", self.provider)["used"]), 0)

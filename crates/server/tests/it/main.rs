@@ -6,8 +6,14 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test's own tasks are no work of the broker's"
+)]
 
 mod api;
 mod gateway;
 mod oauth;
 mod support;
+mod threats;
+mod web;

@@ -9,6 +9,7 @@ use super::error::{Details, Error};
 use crate::unique_json;
 
 const LARGEST: usize = 256 * 1024;
+const DEEPEST: u8 = 16;
 
 /// The members that have not been taken yet, and what was wrong with those that were.
 pub(super) struct Members {
@@ -29,7 +30,7 @@ impl Members {
         let body = to_bytes(request.into_body(), LARGEST)
             .await
             .map_err(|_| Error::NotJson)?;
-        let members = match unique_json::read(&body) {
+        let members = match unique_json::read(&body, DEEPEST) {
             _ if body.is_empty() => Map::new(),
             _ if !is_json => return Err(Error::NotJsonType),
             Ok(Value::Object(members)) => members,

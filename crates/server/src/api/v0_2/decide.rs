@@ -20,7 +20,7 @@ use super::{
     error::Error,
     find::{Found, find, of_grant},
     scope::Scope,
-    view::GrantView,
+    view::ShownGrant,
 };
 use crate::{app::App, caller};
 
@@ -31,7 +31,7 @@ pub(super) async fn approve(
     State(app): State<App>,
     Path(id): Path<String>,
     request: Request<Body>,
-) -> Result<Json<GrantView>, Error> {
+) -> Result<Json<ShownGrant>, Error> {
     let user = caller::changing(&app, request.headers()).await?;
     let found = pending(&app, &GrantId::new(id), &user.id).await?;
     let (asked, chosen) = chosen(request, &found).await?;
@@ -51,7 +51,7 @@ pub(super) async fn approve(
         .approve_grant_request(&found.request.id, &Decision { by, approved }, &event)
         .await?;
     match grant {
-        Some(grant) => Ok(Json(GrantView::of(&of_grant(&app, grant).await?, now))),
+        Some(grant) => Ok(Json(ShownGrant::of(&of_grant(&app, grant).await?, now))),
         None => Err(decided_meanwhile(&app, &found.request.grant_id).await),
     }
 }
@@ -60,7 +60,7 @@ pub(super) async fn deny(
     State(app): State<App>,
     Path(id): Path<String>,
     request: Request<Body>,
-) -> Result<Json<GrantView>, Error> {
+) -> Result<Json<ShownGrant>, Error> {
     let user = caller::changing(&app, request.headers()).await?;
     let found = pending(&app, &GrantId::new(id), &user.id).await?;
     Members::of(request).await?.finish()?;
@@ -74,7 +74,7 @@ pub(super) async fn deny(
         return Err(decided_meanwhile(&app, &found.request.grant_id).await);
     }
     let denied = find(&app, &found.request.grant_id).await?;
-    Ok(Json(GrantView::of(&denied, app.clock.now())))
+    Ok(Json(ShownGrant::of(&denied, app.clock.now())))
 }
 
 /// A request of this surface that waits for a decision. Requests of the authorization endpoint are

@@ -57,7 +57,11 @@ impl Details {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        Self::Broken(Box::new(error))
+        match error {
+            // An id that no text column can hold is nobody's.
+            StoreError::Unstorable => Self::NotFound,
+            error => Self::Broken(Box::new(error)),
+        }
     }
 }
 

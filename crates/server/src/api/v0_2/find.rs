@@ -55,7 +55,7 @@ async fn with_grant(app: &App, request: AuthorizationRequest, grant: Option<Gran
         .await?
         .ok_or(Error::NotFound)?;
     let usage = match &grant {
-        Some(grant) => Usage::of(app, &grant.id).await?,
+        Some(grant) => Usage::of(app, grant, app.clock.now()).await?,
         None => Usage::default(),
     };
     Ok(Found {

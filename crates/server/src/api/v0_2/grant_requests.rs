@@ -23,7 +23,7 @@ use super::{
     find::Found,
     scope::Scope,
     usage::Usage,
-    view::{GrantRequestView, GrantView},
+    view::{ShownGrant, ShownRequest},
 };
 use crate::app::App;
 
@@ -59,10 +59,10 @@ pub(super) async fn ask(State(app): State<App>, request: Request<Body>) -> Resul
     };
     let request = open(&app, &client, door, asked).await?;
     let answer = json!({
-        "grantRequest": GrantRequestView::of(&request, &client.name, &client.address),
+        "grantRequest": ShownRequest::of(&request, &client.name, &client.address),
         "consentUrl": format!("{}/consent/{}", app.config.public_url, request.id),
         "requestSecret": request_secret.expose(),
-        "grant": GrantView::of(&pending(request, client), app.clock.now()),
+        "grant": ShownGrant::of(&pending(request, client), app.clock.now()),
     });
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }

@@ -20,16 +20,16 @@ use super::{
     error::Error,
     find::{Found, find, of_grant, own_grant},
     scope::Scope,
-    view::GrantView,
+    view::ShownGrant,
 };
 use crate::{app::App, caller};
 
-pub(super) async fn list(State(app): State<App>, headers: HeaderMap) -> Result<Json<Vec<GrantView>>, Error> {
+pub(super) async fn list(State(app): State<App>, headers: HeaderMap) -> Result<Json<Vec<ShownGrant>>, Error> {
     let user = caller::reading(&app, &headers).await?;
     let now = app.clock.now();
     let mut views = Vec::new();
     for grant in app.store.grants_of(&app.tenant_id, &user.id).await? {
-        views.push(GrantView::of(&of_grant(&app, grant).await?, now));
+        views.push(ShownGrant::of(&of_grant(&app, grant).await?, now));
     }
     Ok(Json(views))
 }
@@ -38,13 +38,13 @@ pub(super) async fn show(
     State(app): State<App>,
     Path(id): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<GrantView>, Error> {
+) -> Result<Json<ShownGrant>, Error> {
     let user = caller::reading(&app, &headers).await?;
     let found = find(&app, &GrantId::new(id)).await?;
     if !found.is_visible_to(&user.id) {
         return Err(Error::NotFound);
     }
-    Ok(Json(GrantView::of(&found, app.clock.now())))
+    Ok(Json(ShownGrant::of(&found, app.clock.now())))
 }
 
 /// From any state, and again: a revoked grant stays as it is.
@@ -52,7 +52,7 @@ pub(super) async fn revoke(
     State(app): State<App>,
     Path(id): Path<String>,
     request: Request<Body>,
-) -> Result<Json<GrantView>, Error> {
+) -> Result<Json<ShownGrant>, Error> {
     let grant = addressed(&app, &id, request).await?;
     let what = Happened::GrantRevoked {
         reason: RevocationReason::ByUser,
@@ -65,7 +65,7 @@ pub(super) async fn pause(
     State(app): State<App>,
     Path(id): Path<String>,
     request: Request<Body>,
-) -> Result<Json<GrantView>, Error> {
+) -> Result<Json<ShownGrant>, Error> {
     let grant = addressed(&app, &id, request).await?;
     let event = event(&app, &grant, Happened::GrantPaused);
     let paused = app.store.pause_grant(&grant.id, &event).await?;
@@ -76,7 +76,7 @@ pub(super) async fn resume(
     State(app): State<App>,
     Path(id): Path<String>,
     request: Request<Body>,
-) -> Result<Json<GrantView>, Error> {
+) -> Result<Json<ShownGrant>, Error> {
     let grant = addressed(&app, &id, request).await?;
     let event = event(&app, &grant, Happened::GrantResumed);
     let resumed = app.store.resume_grant(&grant.id, &event).await?;
@@ -89,7 +89,7 @@ pub(super) async fn change(
     State(app): State<App>,
     Path(id): Path<String>,
     request: Request<Body>,
-) -> Result<Json<GrantView>, Error> {
+) -> Result<Json<ShownGrant>, Error> {
     let user = caller::changing(&app, request.headers()).await?;
     let found = own_grant(&app, &GrantId::new(id), &user.id).await?;
     let grant = found.grant.as_ref().ok_or(Error::NotFound)?;
@@ -177,9 +177,11 @@ async fn addressed(app: &App, id: &str, request: Request<Body>) -> Result<Grant,
     found.grant.ok_or(Error::NotFound)
 }
 
-async fn answer(app: &App, grant: Option<Grant>) -> Result<Json<GrantView>, Error> {
-    let found = of_grant(app, grant.ok_or(Error::NotFound)?).await?;
-    Ok(Json(GrantView::of(&found, app.clock.now())))
+async fn answer(app: &App, grant: Option<Grant>) -> Result<Json<ShownGrant>, Error> {
+    let grant = grant.ok_or(Error::NotFound)?;
+    app.gateway.grant_changed(&grant.id);
+    let found = of_grant(app, grant).await?;
+    Ok(Json(ShownGrant::of(&found, app.clock.now())))
 }
 
 /// Refuses where the grant could not be brought into the state that was asked for: it is revoked.
@@ -187,7 +189,7 @@ async fn answer_if(
     app: &App,
     grant: Option<Grant>,
     is_wanted: impl FnOnce(GrantState) -> bool,
-) -> Result<Json<GrantView>, Error> {
+) -> Result<Json<ShownGrant>, Error> {
     let grant = grant.ok_or(Error::NotFound)?;
     if is_wanted(grant.state) {
         answer(app, Some(grant)).await

@@ -19,7 +19,7 @@ use super::{
     body::Members,
     error::Error,
     find::{Found, find},
-    view::{GrantView, InspectedGrant},
+    view::{InspectedGrant, ShownGrant},
 };
 use crate::{
     app::App,
@@ -69,7 +69,7 @@ pub(super) async fn issue(State(app): State<App>, request: Request<Body>) -> Res
 pub(super) async fn inspect(State(app): State<App>, Path(token): Path<String>) -> Result<Response, Error> {
     let answer = match valid(&app, &token).await? {
         Ok(found) => {
-            let grant = InspectedGrant::from(GrantView::of(&found, app.clock.now()));
+            let grant = InspectedGrant::from(ShownGrant::of(&found, app.clock.now()));
             json!({"valid": true, "grant": grant})
         }
         Err(reason) => json!({"valid": false, "reason": reason}),

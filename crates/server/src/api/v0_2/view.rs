@@ -13,7 +13,7 @@ use super::{find::Found, scope::Scope};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct GrantView {
+pub(super) struct ShownGrant {
     id: GrantId,
     request_id: AuthorizationRequestId,
     app_name: String,
@@ -33,7 +33,7 @@ pub(super) struct GrantView {
     authorization_details: Vec<AiAccess>,
 }
 
-impl GrantView {
+impl ShownGrant {
     pub(super) fn of(found: &Found, now: Timestamp) -> Self {
         let Found { request, grant, .. } = found;
         let details = grant
@@ -64,7 +64,7 @@ impl GrantView {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct GrantRequestView {
+pub(super) struct ShownRequest {
     id: AuthorizationRequestId,
     created_at: Timestamp,
     app_name: String,
@@ -73,7 +73,7 @@ pub(super) struct GrantRequestView {
     reason: String,
 }
 
-impl GrantRequestView {
+impl ShownRequest {
     pub(super) fn of(request: &AuthorizationRequest, app_name: &str, app_url: &str) -> Self {
         let reason = match &request.door {
             Door::GrantRequest { reason, .. } => reason.clone(),
@@ -104,8 +104,8 @@ pub(super) struct InspectedGrant {
     usage_count: u64,
 }
 
-impl From<GrantView> for InspectedGrant {
-    fn from(grant: GrantView) -> Self {
+impl From<ShownGrant> for InspectedGrant {
+    fn from(grant: ShownGrant) -> Self {
         Self {
             id: grant.id,
             app_name: grant.app_name,

@@ -42,10 +42,6 @@ impl Link {
 
     /// Sends `request` and waits for the head of its answer. A request that comes back in the error
     /// was not sent.
-    #[expect(
-        clippy::result_large_err,
-        reason = "hyper's type; the error carries the request back"
-    )]
     pub(super) async fn send(
         &mut self,
         request: Request<Full<Bytes>>,

@@ -64,7 +64,7 @@ pub(super) struct Answer {
 pub(super) enum AnswerBody {
     Whole(Bytes),
     /// A stream of events, or a document too large to hold.
-    Pieces(Pieces),
+    Pieces(Box<Pieces>),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -215,11 +215,11 @@ async fn receive(
     let is_stream = check_head(status, &headers)?;
     let idle_timeout = app.config.upstreams.idle_timeout;
     let body = if is_stream {
-        AnswerBody::Pieces(pieces)
+        AnswerBody::Pieces(Box::new(pieces))
     } else {
         match pieces.read_whole(LARGEST_WHOLE, idle_timeout).await? {
             Some(body) => AnswerBody::Whole(body),
-            None if status.is_success() => AnswerBody::Pieces(pieces),
+            None if status.is_success() => AnswerBody::Pieces(Box::new(pieces)),
             None => return Err(UpstreamError::NotAnAnswer("an error without end")),
         }
     };

@@ -7,7 +7,7 @@ use tokio_rustls::TlsConnector;
 
 /// The certificate authorities that browsers trust.
 pub(super) fn public_roots() -> RootCertStore {
-    RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned())
+    webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()
 }
 
 pub(super) fn connector(roots: RootCertStore) -> Result<TlsConnector, rustls::Error> {

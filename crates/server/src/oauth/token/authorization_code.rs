@@ -37,7 +37,10 @@ pub(super) async fn redeem(app: &App, client: &Client, parameters: &Parameters) 
     let event = tokens_issued(app, client, &code.grant_id, now);
     match app.store.redeem_code(&hash, Some(&new), &event).await {
         Ok(Redemption::Redeemed(grant)) => answer(app, &grant, audience, &refresh_token, now),
-        Ok(Redemption::Replayed | Redemption::Gone) => Err(REFUSED),
+        Ok(Redemption::Replayed | Redemption::Gone) => {
+            app.gateway.grant_changed(&code.grant_id);
+            Err(REFUSED)
+        }
         Err(error) => Err(OAuthError::internal(error)),
     }
 }
@@ -80,6 +83,7 @@ async fn find(app: &App, client: &Client, hash: &SecretHash, now: Timestamp) -> 
             .replay_code(&app.tenant_id, hash, &client.id, now)
             .await
             .map_err(OAuthError::internal)?;
+        app.gateway.grant_changed(&code.grant_id);
         return Err(REFUSED);
     }
     if code.is_burnt() || now >= code.expires_at {

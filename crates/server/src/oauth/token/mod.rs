@@ -2,6 +2,7 @@
 
 use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
+    authorization_details::AiAccess,
     client::Client,
     grant::Grant,
     ids::GrantId,
@@ -27,7 +28,7 @@ mod refresh_token;
 
 pub(super) async fn token(State(app): State<App>, request: Request<Body>) -> Result<Response, OAuthError> {
     let headers = request.headers().clone();
-    let parameters = Parameters::of_form(request).await?;
+    let parameters = Parameters::of_form(&app, request).await?;
     let client = authenticate(&app, &headers, &parameters).await?;
     check_scope(&parameters)?;
     let answer = match parameters.required("grant_type")? {
@@ -85,10 +86,7 @@ fn tokens_issued(app: &App, client: &Client, grant_id: &GrantId, now: Timestamp)
 ///
 /// Wider is not the client's to ask. Narrower is refused as well: what counts at the gateway is the
 /// grant, so that a token which said less would be believed to be less than it is.
-fn check_details(
-    parameters: &Parameters,
-    granted: &[aipassport_domain::authorization_details::AiAccess],
-) -> Result<(), OAuthError> {
+fn check_details(parameters: &Parameters, granted: &[AiAccess]) -> Result<(), OAuthError> {
     let asked = authorization_details(parameters)?;
     if asked.is_empty() || asked == granted {
         return Ok(());

@@ -25,7 +25,10 @@ pub(super) async fn rotate(app: &App, client: &Client, parameters: &Parameters) 
     let event = tokens_issued(app, client, &grant.id, now);
     match app.store.rotate_refresh_token(&old, &new, &event).await {
         Ok(Rotation::Rotated(_)) => answer(app, &grant, audience, &refresh_token, now),
-        Ok(Rotation::Reused | Rotation::Gone) => Err(REFUSED),
+        Ok(Rotation::Reused | Rotation::Gone) => {
+            app.gateway.grant_changed(&grant.id);
+            Err(REFUSED)
+        }
         Err(error) => Err(OAuthError::internal(error)),
     }
 }

@@ -42,6 +42,7 @@ fn account(terms: &Terms<'_>, access: &AiAccess, fields: &Fields, errors: &mut V
     let provider = access.provider.as_str();
     let capabilities: Vec<Capability> = Capability::ALL
         .into_iter()
+        .filter(|capability| access.capabilities.is_open() || access.has_capability(*capability))
         .filter(|capability| fields.has(&format!("{provider}.capability"), capability.as_str()))
         .collect();
     if capabilities.is_empty() {
@@ -116,7 +117,7 @@ fn limits(terms: &Terms<'_>, access: &AiAccess, fields: &Fields, errors: &mut Ve
         number(numbers::field(&access.provider, "rate", Some(*period)), most)
     });
     let at_once = number(
-        "concurrency".to_owned(),
+        format!("{provider}.concurrency"),
         standing.concurrency.unwrap_or(u32::MAX).into(),
     );
     chosen.concurrency = Some(u32::try_from(at_once).unwrap_or(u32::MAX));

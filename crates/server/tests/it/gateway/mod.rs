@@ -3,8 +3,9 @@
 mod answers;
 mod call;
 mod credentials;
+mod faults;
 mod limits;
-
+mod own_grant;
 mod requests;
 mod revocation;
 mod settlement;

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use aipassport_domain::money::Money;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 use crate::support::{
-    TestBroker,
+    CANARY_KEY, TestBroker,
     grant::{TestGrant, access_to, chat},
-    provider::TestProvider,
+    provider::{TestProvider, completion, json_answer},
 };
 
 /// A grant whose credential names `base_url`.
@@ -76,16 +79,24 @@ async fn a_base_url_with_a_path_is_put_before_the_providers_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_90_an_upstream_that_does_not_prove_who_it_is_gets_no_key() {
-    // It answers in plain text where TLS was asked for.
-    let provider = TestProvider::start().await;
-    let broker = TestBroker::start_with(|config| config.upstreams.allow.push(provider.address.to_string())).await;
-    let grant = granted_at(&broker, &format!("https://{}", provider.address)).await;
-    provider.then_json(200, &serde_json::json!({}));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let broker = TestBroker::start_with(|config| config.upstreams.allow.push(address.to_string())).await;
+    let grant = granted_at(&broker, &format!("https://{address}")).await;
+    let received = tokio::spawn(async move {
+        // It speaks plain HTTP where TLS was asked for.
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(&json_answer(200, &completion(1, 1))).await.unwrap();
+        let mut received = Vec::new();
+        let _ = stream.read_to_end(&mut received).await;
+        received
+    });
 
     let refused = broker.chat(&grant, &chat(5)).await;
 
     assert_eq!(refused.status, 502);
-    assert!(provider.received().is_empty());
+    let received = received.await.unwrap();
+    assert!(!String::from_utf8_lossy(&received).contains(CANARY_KEY));
     assert_eq!(broker.only_settled(&grant).await.cost, Money::ZERO);
 }
 

@@ -47,6 +47,15 @@ async fn section_2_2_a_client_learns_what_its_tokens_are_worth() {
     assert_eq!(access["iss"], broker.app.config.public_url);
     assert_eq!((&access["iat"], &access["exp"]), (&json!(now), &json!(now + 600)));
     assert_eq!(access["authorization_details"], tokens.answer["authorization_details"]);
+    let budget = &access["limits"][0];
+    assert_eq!(
+        (&budget["rule"], &budget["provider"]),
+        (&json!("budget"), &json!("openai"))
+    );
+    assert_eq!(
+        (&budget["left"], &budget["limit"], &budget["used"]),
+        (&json!("5.00"), &json!("5.00"), &json!("0.00"))
+    );
     assert_eq!((&refresh["active"], &refresh["sub"]), (&json!(true), &access["sub"]));
     assert_eq!(refresh["exp"], now + 14 * 86_400);
     assert!(refresh.get("token_type").is_none());

@@ -50,6 +50,8 @@ async fn threat_55_authorization_details_that_do_not_say_one_thing_are_refused()
         budget(json!("5"), "EUR"),
         details(&json!({"validity": {"not_before": "2027-01-01T00:00:00Z", "expires_at": "2026-12-01T00:00:00Z"}})),
         details(&json!({"validity": {"seconds": 0}})),
+        details(&json!({"sender_constraint": "dpop"})),
+        details(&json!({"sender_constraint": "mtls"})),
         format!("{}{}", "[".repeat(5000), "]".repeat(5000)),
         r#"[{"type":"ai_access","provider":"openai","provider":"anthropic"}]"#.to_owned(),
     ] {

@@ -136,7 +136,7 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
                 Step::Wait(gate) => {
                     tokio::select! {
                         permit = gate.acquire() => permit.unwrap().forget(),
-                        _ = hung_up(&mut stream) => {
+                        () = hung_up(&mut stream) => {
                             state.hang_ups.fetch_add(1, Ordering::SeqCst);
                             return;
                         }

@@ -8,6 +8,7 @@ use crate::support::{TestBroker, TestUser, http::Answer};
 mod decisions;
 mod grant_requests;
 mod own_grants;
+mod proxy_chat;
 mod tokens;
 
 /// What every app of these tests asks for, before a test changes it.

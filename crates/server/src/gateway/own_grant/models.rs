@@ -1,6 +1,13 @@
 //! What a caller may use: answered from the grant, free, and counted as no request.
 
-use aipassport_domain::{authorization_details::AiAccess, grant::Grant, ids::ProviderId, policy::Denial};
+use std::collections::BTreeSet;
+
+use aipassport_domain::{
+    authorization_details::{AiAccess, Capability},
+    grant::Grant,
+    ids::ProviderId,
+    policy::Denial,
+};
 use aipassport_providers::{
     adapter::{self, ProviderAdapter, RouteKind},
     prices::{PriceBook, PricedModel},
@@ -11,17 +18,20 @@ use axum::{
 };
 use bytes::Bytes;
 use http::request;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
-use super::{
-    authenticate::{Caller, authenticate},
-    error::GatewayError,
-    plain,
+use super::plain;
+use crate::{
+    app::App,
+    gateway::{
+        authenticate::{Caller, authenticate},
+        error::GatewayError,
+    },
 };
-use crate::app::App;
 
 /// A provider's own models path.
-pub(super) async fn on_provider_path(
+pub(in crate::gateway) async fn on_provider_path(
     app: &App,
     adapter: &'static dyn ProviderAdapter,
     caller: Caller,
@@ -46,24 +56,20 @@ pub(super) async fn on_provider_path(
 pub(super) async fn providers(State(app): State<App>, request: Request) -> Response {
     let (head, _) = request.into_parts();
     let listed = grant_of_caller(&app, &head).await.map(|grant| {
-        let listed = adapter::all().into_iter().filter_map(|adapter| {
-            let provider = ProviderId::new(adapter.id());
-            let access = grant.as_ref().map(|grant| grant.access_to(&provider));
-            let mut entry = json!({
-                "id": adapter.id(),
-                "name": adapter.name(),
-                "base_url": format!("{}/{}", app.config.public_url, adapter.id()),
-            });
-            match access {
-                Some(None) => return None,
-                Some(Some(access)) => {
-                    entry["capabilities"] = access.capabilities.iter().map(|one| one.as_str()).collect()
-                }
-                None => {}
-            }
-            Some(entry)
-        });
-        json!({"providers": listed.collect::<Vec<Value>>()})
+        let entry = |adapter: &dyn ProviderAdapter| {
+            let access = match &grant {
+                Some(grant) => Some(grant.access_to(&ProviderId::new(adapter.id()))?),
+                None => None,
+            };
+            Some(ShownProvider {
+                id: adapter.id(),
+                name: adapter.name(),
+                base_url: format!("{}/{}", app.config.public_url, adapter.id()),
+                capabilities: access.map(|access| access.capabilities.iter().copied().collect()),
+            })
+        };
+        let listed: Vec<ShownProvider> = adapter::all().into_iter().filter_map(entry).collect();
+        json!({"providers": listed})
     });
     plain::respond(&app, listed)
 }
@@ -72,22 +78,42 @@ pub(super) async fn providers(State(app): State<App>, request: Request) -> Respo
 pub(super) async fn models(State(app): State<App>, request: Request) -> Response {
     let (head, _) = request.into_parts();
     let listed = grant_of_caller(&app, &head).await.map(|grant| {
-        let listed = adapter::all().into_iter().flat_map(|adapter| {
+        let mut listed = Vec::new();
+        for adapter in adapter::all() {
             let provider = ProviderId::new(adapter.id());
             let models: Vec<&PricedModel> = match &grant {
                 None => app.prices.models(&provider).collect(),
-                Some(grant) => grant
-                    .access_to(&provider)
-                    .into_iter()
-                    .flat_map(|access| covered(access, &app.prices))
-                    .collect(),
+                Some(grant) => {
+                    let access = grant.access_to(&provider);
+                    access.map_or_else(Vec::new, |access| covered(access, &app.prices).collect())
+                }
             };
-            let entry = |model: &PricedModel| json!({"provider": adapter.id(), "id": model.id, "capabilities": model.capabilities});
-            models.into_iter().map(entry).collect::<Vec<Value>>()
-        });
-        json!({"models": listed.collect::<Vec<Value>>()})
+            listed.extend(models.into_iter().map(|model| ShownModel {
+                provider: adapter.id(),
+                id: &model.id,
+                capabilities: &model.capabilities,
+            }));
+        }
+        json!({"models": listed})
     });
     plain::respond(&app, listed)
+}
+
+#[derive(Serialize)]
+struct ShownProvider {
+    id: &'static str,
+    name: &'static str,
+    base_url: String,
+    /// What of it is granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capabilities: Option<Vec<Capability>>,
+}
+
+#[derive(Serialize)]
+struct ShownModel<'a> {
+    provider: &'static str,
+    id: &'a str,
+    capabilities: &'a BTreeSet<Capability>,
 }
 
 /// The models that a call would be admitted for: covered by the grant, and of a known price.

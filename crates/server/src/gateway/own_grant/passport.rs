@@ -1,0 +1,94 @@
+//! `GET /passport/self`: what the credential that asks may do, and what is left of it.
+
+use aipassport_domain::{
+    grant::Grant,
+    ids::ProviderId,
+    ledger::{Account, Amount, LimitRule, LimitState},
+    limits::Window,
+    policy::Denial,
+    time::Timestamp,
+};
+use axum::{
+    extract::{Request, State},
+    response::Response,
+};
+use http::request;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::plain;
+use crate::{
+    app::App,
+    gateway::{authenticate::authenticate, error::GatewayError},
+};
+
+pub(super) async fn passport(State(app): State<App>, request: Request) -> Response {
+    let (head, _) = request.into_parts();
+    let passport = read(&app, &head).await;
+    plain::respond(&app, passport)
+}
+
+async fn read(app: &App, head: &request::Parts) -> Result<Value, GatewayError> {
+    let now = app.clock.now();
+    let caller = authenticate(app, head, None, now).await?.refreshed(app).await?;
+    let grant = caller.grant.grant();
+    // A pause ends, and may be asked about; what is over is not.
+    if let Err(denial @ (Denial::GrantRevoked | Denial::GrantExpired)) = grant.check_active(now) {
+        return Err(denial.into());
+    }
+    let accounts = app.store.accounts_of(&app.tenant_id, &grant.id).await?;
+    Ok(show(grant, &accounts, now))
+}
+
+fn show(grant: &Grant, accounts: &[(ProviderId, Account)], now: Timestamp) -> Value {
+    let is_exhausted = !accounts.is_empty() && accounts.iter().all(|(_, account)| account.is_exhausted(now));
+    let limits = accounts.iter().flat_map(|(provider, account)| {
+        let states = account.limits_at(now);
+        states.into_iter().map(move |state| ShownLimit::of(provider, &state))
+    });
+    json!({
+        "grant_id": grant.id,
+        "status": grant.status(is_exhausted, now),
+        "client_id": grant.client_id,
+        "expires_at": grant.expires_at,
+        "authorization_details": grant.authorization_details,
+        "limits": limits.collect::<Vec<_>>(),
+    })
+}
+
+/// One limit, as the passport shows it.
+#[derive(Serialize)]
+struct ShownLimit<'a> {
+    provider: &'a ProviderId,
+    rule: LimitRule,
+    level: &'static str,
+    limit: Amount,
+    used: Amount,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reserved: Option<Amount>,
+    left: Amount,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Window,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resets_at: Option<Timestamp>,
+}
+
+impl<'a> ShownLimit<'a> {
+    fn of(provider: &'a ProviderId, state: &LimitState) -> Self {
+        let is_counted_at_the_end = matches!(state.rule, LimitRule::Budget | LimitRule::Requests);
+        Self {
+            provider,
+            rule: state.rule,
+            level: "grant",
+            limit: state.limit,
+            used: state.used,
+            reserved: is_counted_at_the_end.then_some(state.reserved),
+            left: state.left(),
+            currency: (state.rule == LimitRule::Budget).then_some("USD"),
+            window: state.window,
+            resets_at: state.resets_at,
+        }
+    }
+}
