@@ -1,5 +1,5 @@
 //! Refused calls, gathered in memory and written together: a client that is refused a thousand times
-//! a second must not keep the store busy.
+//! a second must not keep the store busy. If the process dies, the last of them go uncounted.
 
 use std::{
     collections::HashMap,
@@ -7,6 +7,7 @@ use std::{
 };
 
 use aipassport_domain::{ids::GrantId, time::Timestamp};
+use aipassport_store::RefusalCount;
 
 use super::error::GatewayError;
 use crate::app::App;
@@ -45,9 +46,28 @@ impl Refusals {
         *waiting.entry(kind).or_default() += 1;
     }
 
-    /// Writes what has been counted since the last time.
-    pub(super) async fn flush(&self, _app: &App) {
-        let _waiting = std::mem::take(&mut *self.lock());
+    /// Writes what has been counted since the last time; what cannot be written waits for the next.
+    pub(super) async fn flush(&self, app: &App) {
+        let waiting = std::mem::take(&mut *self.lock());
+        if waiting.is_empty() {
+            return;
+        }
+        let counts = waiting.iter().map(|(kind, count)| RefusalCount {
+            tenant_id: app.tenant_id.clone(),
+            grant_id: kind.grant_id.clone(),
+            minute: Timestamp::from_millis(kind.minute * MINUTE_MILLIS),
+            rule: kind.rule.to_owned(),
+            model: kind.model.clone(),
+            count: *count,
+        });
+        let counts: Vec<RefusalCount> = counts.collect();
+        if let Err(error) = app.store.record_refusals(&counts).await {
+            tracing::warn!(%error, "could not write down refused calls");
+            let mut since = self.lock();
+            for (kind, count) in waiting {
+                *since.entry(kind).or_default() += count;
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Kind, u64>> {

@@ -2,12 +2,14 @@
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use aipassport_domain::{ids::GrantId, policy::Denial};
 use aipassport_store::StoreError;
+use futures_util::FutureExt;
 use tokio::time::{sleep, timeout};
 
 use super::live::{Ending, LiveCall};
@@ -22,6 +24,11 @@ const BEFORE_DRAINED: Duration = Duration::from_secs(1);
 
 /// Watches over the calls under way until the broker has stopped. To be run once, beside the server.
 pub async fn watch(app: &App) {
+    tokio::join!(watch_calls(app), tidy(app));
+    app.gateway.refusals.flush(app).await;
+}
+
+async fn watch_calls(app: &App) {
     let mut confirmed_at = Instant::now();
     while !app.shutdown.is_cancelled() {
         tokio::select! {
@@ -29,12 +36,24 @@ pub async fn watch(app: &App) {
             () = app.gateway.live.changed.notified() => {}
             () = app.shutdown.cancelled() => break,
         }
-        look(app, &mut confirmed_at).await;
+        // Revocation must not depend on nothing ever going wrong in here.
+        let looked = AssertUnwindSafe(look(app, &mut confirmed_at)).catch_unwind().await;
+        if looked.is_err() {
+            tracing::error!("a fault while watching over calls");
+        }
+    }
+    drain(app, &mut confirmed_at).await;
+}
+
+async fn tidy(app: &App) {
+    while !app.shutdown.is_cancelled() {
+        tokio::select! {
+            () = sleep(INTERVAL) => {}
+            () = app.shutdown.cancelled() => {}
+        }
         app.gateway.upstream.close_stale();
         app.gateway.refusals.flush(app).await;
     }
-    drain(app, &mut confirmed_at).await;
-    app.gateway.refusals.flush(app).await;
 }
 
 /// Lets calls end by themselves while there is time, and ends the rest.

@@ -111,7 +111,7 @@ impl FromRequest<App> for OpenForm {
         let headers = request.headers().clone();
         let peer = throttle::peer(app, &headers, request.extensions());
         check_origin(&app.config, &headers)?;
-        let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+        let content_type = headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
         let is_form = content_type.is_some_and(|value| {
             value
                 .split(|byte| *byte == b';')

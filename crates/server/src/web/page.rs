@@ -5,7 +5,7 @@ use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{app_words, assets, error::PageError};
+use super::{app_words, error::PageError};
 use crate::{app::App, browser_session::SignedIn};
 
 /// What is around every page's own content.
@@ -84,10 +84,6 @@ impl Frame {
     pub(super) fn with_form_target(mut self, origin: Option<String>) -> Self {
         self.form_target = origin;
         self
-    }
-
-    pub(super) fn asset(&self, name: &str) -> String {
-        assets::address(name)
     }
 
     pub(super) fn nav(&self) -> [NavItem; 4] {

@@ -80,19 +80,17 @@ pub(super) async fn sign_in(State(app): State<App>, form: OpenForm) -> Result<Re
     let password = Secret::new(form.fields.raw("password"));
 
     let is_right = throttle::verify(&app, name, user.as_ref(), password, form.peer).await?;
-    match user.filter(|_| is_right) {
-        Some(user) => enter(&app, &user, &form.headers, return_to).await,
-        None => {
-            let again = SignInPage {
-                frame: Frame::outside(&app),
-                failure: Some(WRONG),
-                return_to: return_to.to_owned(),
-                name: name.to_owned(),
-                one_click: None,
-            };
-            page(StatusCode::UNPROCESSABLE_ENTITY, &again.frame, &again)
-        }
+    if let Some(user) = user.filter(|_| is_right) {
+        return enter(&app, &user, &form.headers, return_to).await;
     }
+    let again = SignInPage {
+        frame: Frame::outside(&app),
+        failure: Some(WRONG),
+        return_to: return_to.to_owned(),
+        name: name.to_owned(),
+        one_click: None,
+    };
+    page(StatusCode::UNPROCESSABLE_ENTITY, &again.frame, &again)
 }
 
 /// The demo's way in.

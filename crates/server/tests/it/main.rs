@@ -15,3 +15,5 @@ mod api;
 mod gateway;
 mod oauth;
 mod support;
+mod threats;
+mod web;

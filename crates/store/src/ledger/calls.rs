@@ -48,6 +48,14 @@ pub struct SettledCall {
     pub price_digest: String,
 }
 
+/// What a grant's settled calls add up to, over its whole life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GrantUsage {
+    /// Those that count: a refused or failed call does not.
+    pub requests: u64,
+    pub cost: Money,
+}
+
 /// Whose calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallsOf<'a> {
@@ -156,6 +164,21 @@ impl Store {
             }
         }
         Ok(days.into_values().collect())
+    }
+
+    pub async fn usage_of_grant(&self, tenant_id: &TenantId, grant_id: &GrantId) -> Result<GrantUsage, StoreError> {
+        let row = sql("select cast(coalesce(sum(counted_requests), 0) as bigint) as requests,
+                    cast(coalesce(sum(cost_nanos), 0) as bigint) as cost
+             from calls where tenant_id = $1 and grant_id = $2")
+        .bind(tenant_id)
+        .bind(grant_id)
+        .first(self.pool())
+        .await?
+        .ok_or_else(|| corrupt("a sum without a row"))?;
+        Ok(GrantUsage {
+            requests: count(&row, "requests")?,
+            cost: money(&row, "cost")?,
+        })
     }
 
     /// When each grant of a user was last used, for those that were.

@@ -19,6 +19,8 @@ mod recovery;
 mod refusals;
 mod rows;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use aipassport_domain::{
     ledger::{LimitReached, Reservation, Settlement},

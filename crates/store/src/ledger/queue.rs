@@ -4,14 +4,24 @@
 //! the answer. In the first case nothing is held; in the second the [`Claim`] on the reservation is
 //! dropped without having been taken, and the hold is released with the next batch.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use aipassport_domain::{
     ledger::{Reservation, Settlement},
     policy::Permit,
     time::Timestamp,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{
+        mpsc::{self, error::TryRecvError},
+        oneshot,
+    },
+    time::timeout,
+};
 
 use super::{
     ReserveError,
@@ -23,6 +33,10 @@ use crate::StoreError;
 const MOST_QUEUED: usize = 4096;
 /// Keeps a transaction, and with it the wait of its first caller, short.
 const MOST_IN_A_BATCH: usize = 256;
+/// How long a database that failed is left alone when nobody but us wants something of it.
+const RELEASE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// A thread that waits that long looks up so many times meanwhile.
+const NAPS: u32 = 50;
 
 /// Where callers put their operations; a clone is the same queue.
 #[derive(Clone, Debug)]
@@ -138,20 +152,32 @@ impl Queue {
 }
 
 impl Inbox {
-    /// The first message of the next batch; `None` when there will be no more.
+    /// The first message of the next batch; `None` when there will be no more. With holds to give
+    /// back that failed before, it does not wait for long.
     pub(crate) async fn first(&mut self) -> Option<Message> {
-        self.receiver.recv().await
+        if !self.has_releases() {
+            return self.receiver.recv().await;
+        }
+        let next = timeout(RELEASE_AGAIN_AFTER, self.receiver.recv());
+        next.await.unwrap_or(Some(Message::Release))
     }
 
     /// As [`Inbox::first`], for a writer that is a thread.
     pub(crate) fn blocking_first(&mut self) -> Option<Message> {
+        let mut naps = 0..NAPS;
+        while self.has_releases() {
+            match self.receiver.try_recv() {
+                Ok(message) => return Some(message),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) if naps.next().is_none() => return Some(Message::Release),
+                Err(TryRecvError::Empty) => thread::sleep(RELEASE_AGAIN_AFTER / NAPS),
+            }
+        }
         self.receiver.blocking_recv()
     }
 
-    /// As [`Inbox::first`], for a writer that has nothing to wait with.
-    #[cfg(test)]
-    pub(crate) fn first_if_any(&mut self) -> Result<Message, mpsc::error::TryRecvError> {
-        self.receiver.try_recv()
+    pub(crate) fn has_releases(&self) -> bool {
+        !self.releases.is_empty()
     }
 
     /// A batch of `first` and what is queued behind it; waits for nothing.
@@ -263,6 +289,10 @@ impl Releases {
     fn add(&self, settlements: impl IntoIterator<Item = Settlement>) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.extend(settlements);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     fn take(&self) -> Vec<Settlement> {

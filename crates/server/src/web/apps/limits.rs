@@ -82,16 +82,15 @@ fn is_raised(grant: &Grant, changed: &Approved) -> bool {
 /// The grant as it would be with what was entered.
 fn read(app: &App, grant: &Grant, fields: &Fields, errors: &mut Vec<FieldError>) -> Approved {
     let until = fields.text("until");
-    let expires_at = match until {
-        "keep" => grant.expires_at,
-        seconds => match end(app, seconds) {
-            Some(end) => end,
-            None => {
-                errors.push(FieldError::new("until", "Choose when it ends."));
-                grant.expires_at
-            }
-        },
+    let ends = if until == "keep" {
+        Some(grant.expires_at)
+    } else {
+        end(app, until)
     };
+    if ends.is_none() {
+        errors.push(FieldError::new("until", "Choose when it ends."));
+    }
+    let expires_at = ends.unwrap_or(grant.expires_at);
     let account = |access: &AiAccess| {
         let mut access = access.clone();
         access.limits = limits(&access, fields, errors);

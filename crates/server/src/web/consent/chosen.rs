@@ -42,6 +42,7 @@ fn account(terms: &Terms<'_>, access: &AiAccess, fields: &Fields, errors: &mut V
     let provider = access.provider.as_str();
     let capabilities: Vec<Capability> = Capability::ALL
         .into_iter()
+        .filter(|capability| access.capabilities.is_open() || access.has_capability(*capability))
         .filter(|capability| fields.has(&format!("{provider}.capability"), capability.as_str()))
         .collect();
     if capabilities.is_empty() {

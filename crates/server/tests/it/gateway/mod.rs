@@ -3,6 +3,7 @@
 mod answers;
 mod call;
 mod credentials;
+mod faults;
 mod limits;
 mod own_grant;
 mod requests;

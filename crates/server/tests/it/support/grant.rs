@@ -59,6 +59,14 @@ pub(crate) fn streamed_chat(max_tokens: u64) -> Value {
     chat
 }
 
+/// Makes `provider` every provider.
+pub(crate) fn put_before(config: &mut aipassport::config::Config, provider: &TestProvider) {
+    config.upstreams.allow.push(provider.address.to_string());
+    for id in ["openai", "anthropic"] {
+        config.upstreams.base_urls.push((id.to_owned(), provider.base_url()));
+    }
+}
+
 impl TestBroker {
     /// A broker whose `OpenAI` is `provider`.
     pub(crate) async fn before(provider: &TestProvider) -> Self {
@@ -70,10 +78,7 @@ impl TestBroker {
         change: impl FnOnce(&mut aipassport::config::Config),
     ) -> Self {
         Self::start_with(|config| {
-            config.upstreams.allow.push(provider.address.to_string());
-            for id in ["openai", "anthropic"] {
-                config.upstreams.base_urls.push((id.to_owned(), provider.base_url()));
-            }
+            put_before(config, provider);
             change(config);
         })
         .await

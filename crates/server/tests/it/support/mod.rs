@@ -8,9 +8,10 @@ use std::{net::SocketAddr, sync::Arc};
 use aipassport::{
     app::App,
     broker::Broker,
-    clock::StoppedClock,
+    clock::{Clock, StoppedClock},
     config::Config,
     entries::{NewCredential, new_api_token, new_credential},
+    jobs::silent_since,
     random::SeededRandom,
 };
 use aipassport_domain::{
@@ -20,13 +21,14 @@ use aipassport_domain::{
     secret::Secret,
     time::Timestamp,
 };
-use aipassport_store::User;
+use aipassport_store::{Finding, Store, User};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) mod grant;
 pub(crate) mod http;
 pub(crate) mod ledger;
+pub(crate) mod logs;
 pub(crate) mod oauth;
 pub(crate) mod provider;
 
@@ -41,6 +43,8 @@ pub(crate) struct TestBroker {
     pub(crate) clock: Arc<StoppedClock>,
     stop: CancellationToken,
     running: Option<JoinHandle<()>>,
+    /// Whether the books can still be looked at when the test is over.
+    has_store: bool,
     _folder: tempfile::TempDir,
 }
 
@@ -57,6 +61,14 @@ impl TestBroker {
 
     /// A broker whose settings were changed before it started.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_by(change, |clock| clock).await
+    }
+
+    /// The same, with something between the broker and its clock.
+    pub(crate) async fn start_by(
+        change: impl FnOnce(&mut Config),
+        wrap: impl FnOnce(Arc<StoppedClock>) -> Arc<dyn Clock>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -67,7 +79,9 @@ impl TestBroker {
 
         let clock = Arc::new(StoppedClock::at(NOW));
         let random = Arc::new(SeededRandom::from_seed(u64::from(address.port())));
-        let broker = Broker::start_on(listener, config, clock.clone(), random).await.unwrap();
+        let broker = Broker::start_on(listener, config, wrap(clock.clone()), random)
+            .await
+            .unwrap();
         let app = broker.app().clone();
         let stop = CancellationToken::new();
         let running = tokio::spawn(broker.run(stop.clone()));
@@ -77,6 +91,7 @@ impl TestBroker {
             clock,
             stop,
             running: Some(running),
+            has_store: true,
             _folder: folder,
         }
     }
@@ -185,11 +200,27 @@ impl TestBroker {
         }
     }
 
-    async fn finish(&mut self) {
-        self.stop.cancel();
-        if let Some(running) = self.running.take() {
-            running.await.unwrap();
+    /// The database goes away under the broker.
+    pub(crate) async fn lose_store(&mut self) {
+        self.has_store = false;
+        self.app.store.close().await;
+    }
+
+    /// What does not add up once everything is settled and the broker has stopped.
+    async fn findings(&mut self) -> Vec<Finding> {
+        if !self.has_store {
+            self.stop().await;
+            return Vec::new();
         }
+        self.settled().await;
+        self.stop().await;
+        let store = Store::open(&self.app.config.database, "the test").await.unwrap();
+        let findings = store
+            .check_invariants(silent_since(self.app.clock.now()))
+            .await
+            .unwrap();
+        store.close().await;
+        findings
     }
 }
 
@@ -200,15 +231,7 @@ impl Drop for TestBroker {
             return;
         }
         let runtime = tokio::runtime::Handle::current();
-        let findings = tokio::task::block_in_place(|| {
-            runtime.block_on(async {
-                self.settled().await;
-                let since = aipassport::jobs::silent_since(self.app.clock.now());
-                let findings = self.app.store.check_invariants(since).await.unwrap();
-                self.finish().await;
-                findings
-            })
-        });
+        let findings = tokio::task::block_in_place(|| runtime.block_on(self.findings()));
         assert!(findings.is_empty(), "the ledger does not add up: {findings:?}");
     }
 }

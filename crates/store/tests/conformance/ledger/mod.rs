@@ -1,5 +1,8 @@
 //! The ledger: what is held before a call and charged after it, on both engines.
 
+mod away;
+mod crash;
+mod model;
 mod parallel;
 mod reading;
 mod recovery;

@@ -1,0 +1,9 @@
+//! The pages, as a browser sees them.
+
+pub(crate) mod browser;
+mod consent;
+mod html;
+mod pages;
+mod sessions;
+mod sign_in;
+mod tenancy;

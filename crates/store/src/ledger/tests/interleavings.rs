@@ -1,0 +1,308 @@
+//! Reserving, settling, revoking and crashing, in every order that shuttle thinks of.
+//!
+//! The queue and the batches are the real ones; the database is a stand-in with the locks that
+//! PostgreSQL would take, so that several instances meet in it. An instance may lose a batch before
+//! its commit, lose the answer after it, or die; callers may go away while they wait.
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use aipassport_domain::{
+    audit::CallOutcome,
+    fixtures,
+    ids::{CallId, TenantId},
+    ledger::{Account, Held, Reservation, Settlement},
+    money::Money,
+    usage::TruthLabel,
+};
+use shuttle::{
+    future::block_on,
+    rand::{Rng, thread_rng},
+    sync::{Mutex, RwLock},
+    thread,
+};
+
+use super::{NOW, account, permit};
+use crate::ledger::{
+    Queue,
+    batch::{AccountKey, Books, Needs, OpenCall, Operation, Outcome},
+    queue::{Inbox, Message, queue},
+};
+
+const HELD: i64 = 10;
+const BUDGET: i64 = 3 * HELD;
+
+/// What all instances share. Each row has its lock.
+struct Database {
+    version: RwLock<i64>,
+    account: Mutex<Account>,
+    calls: Mutex<HashMap<CallId, Row>>,
+}
+
+#[derive(Clone)]
+struct Row {
+    held: Held,
+    cost: Option<i64>,
+    times_settled: u32,
+}
+
+/// How a batch may end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fate {
+    Committed,
+    /// Nothing was written.
+    Lost,
+    /// Everything was written, and the instance does not know.
+    InDoubt,
+    /// Everything was written, and the instance is no more.
+    Dead,
+}
+
+impl Database {
+    fn new() -> Self {
+        Self {
+            version: RwLock::new(fixtures::grant().version),
+            account: Mutex::new(account(BUDGET)),
+            calls: Mutex::default(),
+        }
+    }
+
+    /// One transaction: the grant shared, then the account, then the calls, as the adapter does it.
+    fn commit(&self, operations: Vec<Operation>, fate: Fate) -> Vec<Outcome> {
+        let needs = Needs::of(&operations);
+        let version = self.version.read().unwrap();
+        let mut account = self.account.lock().unwrap();
+        let mut calls = self.calls.lock().unwrap();
+
+        let mut books = Books::default();
+        books.add_version((TenantId::first(), fixtures::grant().id), *version);
+        for key in &needs.accounts {
+            books.add_account(key.clone(), account.clone());
+        }
+        for (key, _) in &needs.calls {
+            if let Some(Row { held, cost: None, .. }) = calls.get(&key.1) {
+                let user_id = fixtures::grant().user_id;
+                books.add_open_call(key.clone(), OpenCall { user_id, held: *held });
+            }
+        }
+
+        let outcomes = books.apply(operations);
+        if fate != Fate::Lost {
+            for outcome in &outcomes {
+                write(&mut calls, outcome);
+            }
+            for (_, changed) in books.changed_accounts() {
+                *account = changed.clone();
+            }
+            assert_sound(&account, &calls);
+        }
+        outcomes
+    }
+}
+
+fn write(calls: &mut HashMap<CallId, Row>, outcome: &Outcome) {
+    match outcome {
+        Outcome::Admitted(reservation) => {
+            let row = Row {
+                held: reservation.held,
+                cost: None,
+                times_settled: 0,
+            };
+            let taken = calls.insert(reservation.permit.call_id().clone(), row);
+            assert!(taken.is_none(), "a call is inserted once");
+        }
+        Outcome::Settled(settled) => {
+            let row = calls.get_mut(&settled.settlement.call_id).unwrap();
+            row.cost = Some(settled.settlement.cost.nanos());
+            row.times_settled += 1;
+            assert_eq!(row.times_settled, 1, "a call is settled once");
+        }
+        Outcome::Stale | Outcome::Refused(_) | Outcome::NothingToSettle | Outcome::NoAccount => {}
+    }
+}
+
+/// The account is what the calls add up to, within its limits.
+fn assert_sound(account: &Account, calls: &HashMap<CallId, Row>) {
+    let used: i64 = calls.values().filter_map(|row| row.cost).sum();
+    let open: Vec<_> = calls.values().filter(|row| row.cost.is_none()).collect();
+    let reserved: i64 = open.iter().map(|row| row.held.amount.nanos()).sum();
+    for (_, counter) in account.counters() {
+        assert_eq!(
+            (counter.used, counter.reserved),
+            (used.cast_unsigned(), reserved.cast_unsigned())
+        );
+        assert!(counter.used + counter.reserved <= counter.limit);
+    }
+    assert_eq!(account.in_flight() as usize, open.len());
+}
+
+/// An instance's writer, each of whose batches may meet one of these fates.
+fn write_batches(database: &Database, mut inbox: Inbox, fates: &[Fate]) {
+    loop {
+        // Time does not pass here: what failed to be given back is tried again at once.
+        let first = if inbox.has_releases() {
+            Some(Message::Release)
+        } else {
+            block_on(inbox.first())
+        };
+        let Some(first) = first else { return };
+        let (operations, waiters) = inbox.batch(first);
+        let fate = *fates.get(thread_rng().gen_range(0..10)).unwrap_or(&Fate::Committed);
+        let outcomes = database.commit(operations, fate);
+        match fate {
+            Fate::Committed => waiters.answer(outcomes),
+            Fate::Lost => inbox.fail(waiters, Vec::new()),
+            Fate::InDoubt => {
+                let doubtful = outcomes.iter().filter_map(Outcome::released).collect();
+                inbox.fail(waiters, doubtful);
+            }
+            Fate::Dead => return,
+        }
+    }
+}
+
+/// Asks a future so many times whether it is done, and then goes away.
+struct Impatient<F> {
+    future: Pin<Box<F>>,
+    patience: u32,
+}
+
+impl<F: Future> Future for Impatient<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Poll::Ready(output) = self.future.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        if self.patience == 0 {
+            return Poll::Ready(None);
+        }
+        self.patience -= 1;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// One call, from its reservation to its settlement, repeated as a caller may.
+fn call(database: &Database, queue: &Queue, id: &str, is_revoked: &Mutex<bool>) {
+    let was_revoked = *is_revoked.lock().unwrap();
+    let reserving = queue.reserve(permit(id, HELD), NOW);
+    let answer = if thread_rng().gen_bool(0.3) {
+        block_on(Impatient {
+            future: Box::pin(reserving),
+            patience: thread_rng().gen_range(0..4),
+        })
+    } else {
+        Some(block_on(reserving))
+    };
+    let Some(Ok(held)) = answer else { return };
+
+    assert!(!was_revoked, "nothing is admitted after a revocation has returned");
+    let row = database.calls.lock().unwrap().get(held.permit.call_id()).cloned();
+    assert!(row.is_some(), "nobody is told of a hold that is not durable");
+    let settlement = cost_of(&held, thread_rng().gen_range(0..=HELD));
+    // It is repeated until it is done, or the instance is known to be dead; and once too often.
+    for _ in 0..30 {
+        let both = async {
+            let again = queue.settle(settlement.clone(), NOW);
+            tokio::join!(queue.settle(settlement.clone(), NOW), again)
+        };
+        if let (Ok(()), Ok(())) = block_on(both) {
+            return;
+        }
+    }
+}
+
+fn cost_of(held: &Reservation, nanos: i64) -> Settlement {
+    Settlement {
+        cost: Money::from_nanos(nanos),
+        outcome: CallOutcome::Completed,
+        label: TruthLabel::Reported,
+        ..held.released()
+    }
+}
+
+/// Charges what is still open, as another instance does when the first is known to be dead.
+fn recover(database: &Database) {
+    let open: Vec<(CallId, Held)> = {
+        let calls = database.calls.lock().unwrap();
+        let open = calls.iter().filter(|(_, row)| row.cost.is_none());
+        open.map(|(id, row)| (id.clone(), row.held)).collect()
+    };
+    let account = AccountKey {
+        tenant_id: TenantId::first(),
+        grant_id: fixtures::grant().id,
+        provider: fixtures::call().provider,
+    };
+    for (call_id, held) in open {
+        let settlement = Settlement {
+            call_id,
+            tenant_id: account.tenant_id.clone(),
+            grant_id: account.grant_id.clone(),
+            provider: account.provider.clone(),
+            cost: held.amount,
+            label: TruthLabel::WorstCase,
+            outcome: CallOutcome::Crashed,
+            usage: aipassport_domain::usage::Usage::default(),
+            price_digest: String::new(),
+        };
+        let now = NOW;
+        database.commit(vec![Operation::Settle { settlement, now }], Fate::Committed);
+    }
+}
+
+fn two_instances_with_callers(fates: &'static [Fate]) {
+    let database = Arc::new(Database::new());
+    let is_revoked = Arc::new(Mutex::new(false));
+    let mut threads = Vec::new();
+    for instance in 0..2 {
+        let (queue, inbox) = queue();
+        let shared = Arc::clone(&database);
+        threads.push(thread::spawn(move || write_batches(&shared, inbox, fates)));
+        for caller in 0..3 {
+            let (database, queue, is_revoked) = (Arc::clone(&database), queue.clone(), Arc::clone(&is_revoked));
+            threads.push(thread::spawn(move || {
+                call(&database, &queue, &format!("{instance} {caller}"), &is_revoked);
+            }));
+        }
+    }
+    let (shared, revoked) = (Arc::clone(&database), Arc::clone(&is_revoked));
+    threads.push(thread::spawn(move || {
+        *shared.version.write().unwrap() += 1;
+        *revoked.lock().unwrap() = true;
+    }));
+    for thread in threads {
+        thread.join().unwrap();
+    }
+
+    if fates.contains(&Fate::Dead) {
+        recover(&database);
+    }
+    let calls = database.calls.lock().unwrap();
+    assert!(calls.values().all(|row| row.cost.is_some()), "no hold is left open");
+    assert_sound(&database.account.lock().unwrap(), &calls);
+}
+
+fn check(fates: &'static [Fate]) {
+    shuttle::check_random(move || two_instances_with_callers(fates), 1_500);
+    shuttle::check_pct(move || two_instances_with_callers(fates), 500, 3);
+}
+
+#[test]
+fn no_order_of_callers_and_instances_overspends_or_leaves_a_hold() {
+    check(&[]);
+}
+
+#[test]
+fn threat_141_no_batch_that_fails_at_any_moment_leaves_a_hold() {
+    check(&[Fate::Lost, Fate::InDoubt]);
+}
+
+#[test]
+fn threat_140_no_crash_at_any_moment_loses_a_hold_or_charges_twice() {
+    check(&[Fate::Lost, Fate::InDoubt, Fate::Dead]);
+}
