@@ -43,6 +43,11 @@ const ANSWER_PATH: &str = "/oauth/authorize/answer/";
 /// No form of ours is longer.
 const LONGEST_FORM: usize = 256 * 1024;
 
+/// Where the one stylesheet is, for pages outside this folder.
+pub fn stylesheet() -> String {
+    assets::address("app.css")
+}
+
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/", get(|| async { page::see_other(return_to::HOME) }))
