@@ -101,6 +101,7 @@ impl Broker {
                 .transpose()?
                 .map(|tls| TlsAcceptor::from(Arc::new(tls))),
             header_timeout: config.requests.header_timeout,
+            stall_timeout: config.requests.body_timeout,
             most_connections: config.requests.most_connections,
             drain_timeout: config.requests.drain_timeout,
         };

@@ -27,6 +27,7 @@ pub mod routes;
 pub mod sandbox;
 pub mod serve;
 pub mod signing;
+mod small_body;
 pub mod telemetry;
 pub mod tls;
 mod unique_json;

@@ -52,8 +52,8 @@ fn sources() -> Vec<(String, String)> {
 fn code(text: &str) -> String {
     text.lines()
         .filter(|line| !line.trim_start().starts_with("//"))
-        .map(|line| format!("{line}\n"))
-        .collect()
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn offenders(is_wrong: impl Fn(&str, &str) -> bool) -> Vec<String> {

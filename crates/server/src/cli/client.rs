@@ -19,7 +19,7 @@ pub(super) enum ClientCommand {
         /// The app's own address; users see it larger than the name
         #[arg(long, alias = "url", value_name = "URL")]
         address: Option<String>,
-        /// Where answers go; repeatable, compared to the byte (the port of 127.0.0.1 and [::1] is free)
+        /// Where answers go; repeatable, compared to the byte (the port of a loopback address is free)
         #[arg(long, required = true, value_name = "URI")]
         redirect_uri: Vec<String>,
         /// Give it a secret, for apps that can keep one

@@ -70,6 +70,6 @@ pub fn new_client(making: Making<'_>, entered: NewClient) -> Result<(Client, Opt
     Ok((client, secret, added))
 }
 
-fn origin(uri: &String) -> Option<String> {
+fn origin(uri: &str) -> Option<String> {
     Some(url::Url::parse(uri).ok()?.origin().ascii_serialization())
 }

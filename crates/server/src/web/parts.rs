@@ -80,6 +80,9 @@ impl FieldError {
     }
 }
 
+/// A bar shorter than so many thousandths looks empty.
+const LEAST_SEEN: u64 = 12;
+
 /// Used, held and left of one limit.
 #[derive(Clone, Debug)]
 pub(super) struct Spend {
@@ -148,9 +151,11 @@ fn raw(amount: Amount) -> u64 {
     }
 }
 
+/// Rounded down, but what is there at all is seen.
 fn per_mille(part: u64, whole: u64) -> u64 {
     let share = u128::from(part) * 1000 / u128::from(whole.max(1));
-    u64::try_from(share.min(1000)).unwrap_or(1000)
+    let least = if part > 0 { LEAST_SEEN } else { 0 };
+    u64::try_from(share.min(1000)).unwrap_or(1000).max(least)
 }
 
 fn percent(per_mille: u64) -> String {

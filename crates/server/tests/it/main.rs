@@ -16,4 +16,5 @@ mod api;
 mod gateway;
 mod oauth;
 mod support;
+mod threats;
 mod web;

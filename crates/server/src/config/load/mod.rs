@@ -37,7 +37,7 @@ pub struct Arguments {
     /// The file that holds the key-encryption key
     #[arg(long, env = "AIPASSPORT_KEY_FILE", global = true, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-    /// What to log, in the syntax of RUST_LOG
+    /// What to log, in the syntax of `RUST_LOG`
     #[arg(long, env = "AIPASSPORT_LOG", global = true, value_name = "FILTER")]
     pub log: Option<String>,
 }
@@ -216,6 +216,7 @@ fn host_and_port(text: &str) -> Result<String, ConfigError> {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_field_names, reason = "named as in the file")]
 struct File {
     listen: Option<SocketAddr>,
     public_url: Option<String>,
@@ -258,6 +259,7 @@ struct FileRegistration {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_field_names, reason = "named as in the file")]
 struct FileTokens {
     access_seconds: Option<u32>,
     code_seconds: Option<u32>,

@@ -17,11 +17,11 @@ fn load_text(text: &str) -> Result<Config, ConfigError> {
 fn the_example_loads_and_changes_nothing() {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../aipassport.example.toml");
     let text = std::fs::read_to_string(example).unwrap();
-    let uncommented: String = text
+    let uncommented = text
         .lines()
         .map(|line| line.strip_prefix("#: ").unwrap_or(line))
-        .map(|line| format!("{line}\n"))
-        .collect();
+        .collect::<Vec<_>>()
+        .join("\n");
     let folder = tempfile::tempdir().unwrap();
     let shown = |text: &str| {
         let path = folder.path().join(FILE_NAME);

@@ -22,7 +22,7 @@ impl Answer {
     }
 
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
+        serde_json::from_slice(&self.body).expect("an answer in JSON")
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {

@@ -1,9 +1,13 @@
 //! Listening: the accept loop, TLS, connection limits and a stop that waits for what is under way.
+//!
+//! Nobody holds a connection for nothing: heads, bodies and the reading of answers all have their
+//! time (`security.md` 125).
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
-use http::{Request, Response};
+use futures_util::FutureExt;
+use http::{Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -18,6 +22,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
+mod slow_body;
+mod slow_reader;
+
+pub(crate) use slow_body::hurry;
+use slow_reader::UnlessStalled;
+
 /// The other end of the connection, in the extensions of every request.
 #[derive(Clone, Copy, Debug)]
 pub struct PeerAddress(pub SocketAddr);
@@ -27,6 +37,8 @@ pub struct PeerAddress(pub SocketAddr);
 pub struct Listening {
     pub tls: Option<TlsAcceptor>,
     pub header_timeout: Duration,
+    /// How long a client may take nothing of an answer.
+    pub stall_timeout: Duration,
     pub most_connections: usize,
     /// How long calls under way may go on after the stop began.
     pub drain_timeout: Duration,
@@ -108,7 +120,10 @@ async fn connection(
         .header_read_timeout(listening.header_timeout)
         .max_headers(MOST_HEADERS)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(
+            TokioIo::new(UnlessStalled::new(stream, listening.stall_timeout)),
+            service,
+        );
     // A broken connection is the client's affair; what it had under way settles itself.
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "connection ended");
@@ -116,5 +131,27 @@ async fn connection(
 }
 
 async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    router.oneshot(request.map(Body::new)).await
+    if !has_one_host(&request) {
+        return Ok(status(StatusCode::BAD_REQUEST));
+    }
+    let answered = AssertUnwindSafe(router.oneshot(request.map(Body::new)))
+        .catch_unwind()
+        .await;
+    answered.unwrap_or_else(|_| {
+        // The panic has said on standard error where it was; it is this request's affair alone.
+        tracing::error!("a request panicked");
+        Ok(status(StatusCode::INTERNAL_SERVER_ERROR))
+    })
+}
+
+/// RFC 9112, section 3.2: two readers of another request could take it for two different sites'.
+fn has_one_host(request: &Request<Incoming>) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)
+}
+
+fn status(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
 }
