@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Uri, header, request};
 use serde_json::{Map, Value};
 
-use super::{authenticate::authenticate, error::GatewayError, own_grant, proxy, read::RequestBody};
+use super::{authenticate::authenticate, error::GatewayError, own_grant::plain, proxy, read::RequestBody};
 use crate::{app::App, unique_json};
 
 /// Deeper than any schema of a tool.
@@ -27,7 +27,7 @@ pub(super) async fn chat(State(app): State<App>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     match addressed(&app, head, body).await {
         Ok((adapter, request)) => proxy::answer(&app, adapter, None, request).await,
-        Err(error) => own_grant::respond(&app, Err(error)),
+        Err(error) => plain::respond(&app, Err(error)),
     }
 }
 

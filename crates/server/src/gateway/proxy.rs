@@ -94,7 +94,7 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     let route = arrival.route()?;
     if let RouteKind::ListModels | RouteKind::GetModel(_) = &route.kind {
         let models = own_grant::models(app, adapter, caller, &route.kind).await?;
-        let mut response = own_grant::json_response(Body::from(models));
+        let mut response = own_grant::plain::json(Body::from(models));
         headers::finish(response.headers_mut(), arrival.id.as_str(), Some(adapter));
         return Ok(response);
     }

@@ -38,7 +38,7 @@ const ANSWER_PATH: &str = "/oauth/authorize/answer/";
 /// No form of ours is longer.
 const LONGEST_FORM: usize = 256 * 1024;
 
-/// Where the stylesheet is, for pages that are drawn elsewhere.
+/// Where the one stylesheet is, for pages outside this folder.
 pub fn stylesheet() -> String {
     assets::address("app.css")
 }

@@ -59,7 +59,7 @@ def main():
     if unknown:
         raise SystemExit(f"there is no {unknown[0]}: {', '.join(FILES)}")
     # Being told to stop is an ordinary end, at which the harness ends its processes.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     result = Result()
     unittest.defaultTestLoader.loadTestsFromNames([f"test_{name}" for name in names]).run(result)
     failed = len(result.failures) + len(result.errors)

@@ -8,9 +8,9 @@ use crate::app::App;
 mod calls;
 mod models;
 mod passport;
-mod plain;
+pub(super) mod plain;
 
-pub(super) use self::{models::on_provider_path as models, plain::json as json_response, plain::respond};
+pub(super) use self::models::on_provider_path as models;
 
 pub(super) fn routes() -> Router<App> {
     Router::new()

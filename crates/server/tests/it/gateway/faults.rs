@@ -77,12 +77,12 @@ async fn threat_182_a_panic_in_a_call_is_a_500_and_settles_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_141_with_the_store_away_nothing_is_sent() {
     let provider = TestProvider::start().await;
-    let mut broker = TestBroker::before(&provider).await;
+    let broker = TestBroker::before(&provider).await;
     let (used, fresh) = (broker.granted().await, broker.granted().await);
     assert_eq!(broker.chat(&used, &chat(5)).await.status, 200);
     broker.settled().await;
 
-    broker.lose_store().await;
+    broker.app.store.close().await;
 
     for grant in [&used, &fresh] {
         let refused = broker.chat(grant, &chat(5)).await;

@@ -43,8 +43,6 @@ pub(crate) struct TestBroker {
     pub(crate) clock: Arc<StoppedClock>,
     stop: CancellationToken,
     running: Option<JoinHandle<()>>,
-    /// Whether the books can still be looked at when the test is over.
-    has_store: bool,
     _folder: tempfile::TempDir,
 }
 
@@ -91,7 +89,6 @@ impl TestBroker {
             clock,
             stop,
             running: Some(running),
-            has_store: true,
             _folder: folder,
         }
     }
@@ -200,18 +197,8 @@ impl TestBroker {
         }
     }
 
-    /// The database goes away under the broker.
-    pub(crate) async fn lose_store(&mut self) {
-        self.has_store = false;
-        self.app.store.close().await;
-    }
-
     /// What does not add up once everything is settled and the broker has stopped.
     async fn findings(&mut self) -> Vec<Finding> {
-        if !self.has_store {
-            self.stop().await;
-            return Vec::new();
-        }
         self.settled().await;
         self.stop().await;
         let store = Store::open(&self.app.config.database, "the test").await.unwrap();

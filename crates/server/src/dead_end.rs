@@ -8,14 +8,14 @@ use http::{HeaderValue, StatusCode, header};
 use crate::web;
 
 #[derive(Debug)]
-pub struct PageError {
+pub struct DeadEnd {
     pub status: StatusCode,
     pub title: &'static str,
     /// What it means, and what to do.
     pub text: &'static str,
 }
 
-impl PageError {
+impl DeadEnd {
     /// The store is away, or a fault of ours; the cause is in our logs.
     pub fn broken() -> Self {
         Self {
@@ -26,7 +26,7 @@ impl PageError {
     }
 }
 
-impl IntoResponse for PageError {
+impl IntoResponse for DeadEnd {
     fn into_response(self) -> Response {
         let Self { status, title, text } = self;
         let stylesheet = web::stylesheet();
@@ -43,7 +43,8 @@ impl IntoResponse for PageError {
             (header::CACHE_CONTROL, "no-store"),
             (
                 header::CONTENT_SECURITY_POLICY,
-                "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+                "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
+                 form-action 'none'",
             ),
             (header::X_FRAME_OPTIONS, "DENY"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
