@@ -22,6 +22,7 @@ pub mod grant_view;
 pub mod jobs;
 pub mod oauth;
 pub mod password;
+mod plain_text;
 pub mod random;
 pub mod routes;
 pub mod sandbox;

@@ -8,25 +8,15 @@
 //! secrets, and no script of theirs is needed to use them.
 
 mod activity;
-mod app_words;
 mod apps;
-mod assets;
-mod charts;
 mod consent;
-mod error;
-mod form;
 mod keys;
-mod numbers;
 mod page;
-mod parts;
 mod register;
-mod return_to;
 #[cfg(test)]
 mod samples;
-mod sentences;
 mod settings;
 mod sign_in;
-mod throttle;
 mod words;
 
 use axum::{
@@ -36,6 +26,11 @@ use axum::{
     routing::{get, post},
 };
 
+use self::{
+    page::{assets, charts, error, form, parts},
+    sign_in::{return_to, throttle},
+    words::{app_words, numbers, sentences},
+};
 use crate::app::App;
 
 /// Followed by the request's id: sends the answer to the client through the door it came by.
