@@ -10,23 +10,20 @@ use aipassport_providers::adapter;
 use axum::{
     Router,
     extract::{Request, State},
-    routing::{any, get, post},
+    routing::{any, post},
 };
 
 use self::{grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
-use crate::{app::App, config::Config};
+use crate::app::App;
 
 mod authenticate;
-mod calls;
 mod error;
 mod grants;
 mod headers;
 mod live;
-mod models;
 mod open_reservation;
 mod own_chat;
-mod passport;
-mod plain;
+mod own_grant;
 mod proxy;
 mod read;
 mod redact;
@@ -52,7 +49,7 @@ pub struct Gateway {
 pub struct GatewayStartError(#[from] rustls::Error);
 
 impl Gateway {
-    pub fn new(_config: &Config) -> Result<Self, GatewayStartError> {
+    pub fn new() -> Result<Self, GatewayStartError> {
         Ok(Self {
             tokens: Tokens::default(),
             grants: Grants::default(),
@@ -72,12 +69,7 @@ impl Gateway {
 
 /// The providers' paths, and what a caller may ask about its own grant.
 pub fn routes() -> Router<App> {
-    let own = Router::new()
-        .route("/passport/self", get(passport::passport))
-        .route("/api/calls/{id}", get(calls::call))
-        .route("/providers", get(models::providers))
-        .route("/models", get(models::models))
-        .route("/proxy/chat", post(own_chat::chat));
+    let own = own_grant::routes().route("/proxy/chat", post(own_chat::chat));
     adapter::all().into_iter().fold(own, |routes, adapter| {
         let call = async move |State(app): State<App>, request: Request| {
             proxy::answer(&app, adapter, Some(adapter), request).await

@@ -17,9 +17,8 @@ use super::{
     error::{Asked, GatewayError},
     headers,
     live::LiveCalls,
-    models,
     open_reservation::OpenReservation,
-    plain,
+    own_grant,
     read::{RequestBody, read},
     stream::meter,
     upstream::{Outgoing, forward},
@@ -94,8 +93,8 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     arrival.caller = Some(caller.clone());
     let route = arrival.route()?;
     if let RouteKind::ListModels | RouteKind::GetModel(_) = &route.kind {
-        let models = models::on_provider_path(app, adapter, caller, &route.kind).await?;
-        let mut response = plain::json(Body::from(models));
+        let models = own_grant::models(app, adapter, caller, &route.kind).await?;
+        let mut response = own_grant::plain::json(Body::from(models));
         headers::finish(response.headers_mut(), arrival.id.as_str(), Some(adapter));
         return Ok(response);
     }

@@ -107,6 +107,8 @@ class Crash:
         wait_until(lambda: self.held(grants) == 0, 10, "every hold is resolved")
         self.broker.doctor()
         self.books_are_true(grants, load)
+        cut = [row for row in self.sandbox.bill() if row["ending"] == "client_gone"]
+        self.assertGreater(len(cut), self.kills, "the kills met calls under way")
         self.whole_answers_cost_what_was_billed(load)
 
     def books_are_true(self, grants, load):

@@ -192,3 +192,39 @@ async fn threat_137_a_model_without_a_price_is_refused_not_free() {
     );
     assert!(provider.received().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_calls_are_counted_by_rule_for_the_user_to_see() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    let grant = broker.granted().await;
+    let mut dearer = chat(5);
+    dearer["model"] = "gpt-4o".into();
+
+    for _ in 0..3 {
+        broker.chat(&grant, &dearer).await;
+    }
+    broker
+        .get("/openai/v1/organization/costs", &[("authorization", &grant.bearer())])
+        .await;
+
+    let (tenant_id, since) = (&broker.app.tenant_id, broker.app.clock.now());
+    let counted = async || {
+        let refusals = broker
+            .app
+            .store
+            .refusals_of(tenant_id, grant.id(), since, 10)
+            .await
+            .unwrap();
+        let counts = refusals
+            .into_iter()
+            .map(|refusal| (refusal.rule, refusal.model, refusal.count));
+        counts.collect::<Vec<_>>()
+    };
+    let expected = [
+        ("model".to_owned(), "gpt-4o".to_owned(), 3),
+        ("path".to_owned(), String::new(), 1),
+    ];
+    crate::support::ledger::eventually(async || counted().await == expected).await;
+    assert!(provider.received().is_empty());
+}
