@@ -20,7 +20,7 @@ use crate::{
     data::{Data, DataError},
     gateway::{self, Gateway, GatewayStartError},
     jobs,
-    password::{PasswordError, Passwords},
+    password::Passwords,
     random::Random,
     routes,
     serve::{self, Listening},
@@ -54,8 +54,6 @@ pub enum StartError {
     Signing(#[from] SigningError),
     #[error(transparent)]
     Prices(#[from] PriceBookError),
-    #[error(transparent)]
-    Passwords(#[from] PasswordError),
     #[error(transparent)]
     Gateway(#[from] GatewayStartError),
     #[error(transparent)]
@@ -108,7 +106,7 @@ impl Broker {
         let app = App::new(Parts {
             gateway: Gateway::new()?,
             prices: PriceBook::embedded()?,
-            passwords: Passwords::new(random.as_ref())?,
+            passwords: Passwords::new(random.as_ref()),
             config,
             store,
             clock,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use aipassport_domain::secret::Secret;
 use argon2::{
-    Argon2,
+    Argon2, Params,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::random::Random;
@@ -33,12 +34,11 @@ pub enum PasswordError {
 }
 
 impl Passwords {
-    pub fn new(random: &dyn Random) -> Result<Self, PasswordError> {
-        let nobodys = hash_now(&random.secret(""), random)?;
-        Ok(Self {
+    pub fn new(random: &dyn Random) -> Self {
+        Self {
             places: Arc::new(Semaphore::new(AT_ONCE)),
-            nobodys: nobodys.into(),
-        })
+            nobodys: hash_of_nothing(random).into(),
+        }
     }
 
     /// The PHC string to store.
@@ -88,6 +88,18 @@ fn hash_now(password: &Secret, random: &dyn Random) -> Result<String, PasswordEr
         .map_err(|_| PasswordError::Unavailable)
 }
 
+/// A drawn hash instead of a worked-out one, which would cost every start 20 ms: no password is known
+/// for it, and to verify one against it takes as long as against any other.
+fn hash_of_nothing(random: &dyn Random) -> String {
+    let (mut salt, mut hash) = ([0; 16], [0; 32]);
+    random.fill(&mut salt);
+    random.fill(&mut hash);
+    let (salt, hash) = (BASE64_STANDARD_NO_PAD.encode(salt), BASE64_STANDARD_NO_PAD.encode(hash));
+    let cost = Params::default();
+    let (memory, passes, lanes) = (cost.m_cost(), cost.t_cost(), cost.p_cost());
+    format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${hash}")
+}
+
 fn verify_now(password: &Secret, stored: &str) -> bool {
     PasswordHash::new(stored).is_ok_and(|stored| {
         Argon2::default()
@@ -103,7 +115,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_password_that_was_stored_is_right() {
-        let passwords = Passwords::new(&SystemRandom).unwrap();
+        let passwords = Passwords::new(&SystemRandom);
         let stored = passwords
             .hash(Secret::new("correct horse"), Arc::new(SystemRandom))
             .await
@@ -126,5 +138,23 @@ mod tests {
             passwords.hash(Secret::new("short"), Arc::new(SystemRandom)).await,
             Err(PasswordError::Length)
         );
+    }
+
+    #[test]
+    fn threat_81_the_hash_of_nobody_costs_as_much_as_that_of_somebody() {
+        let nobodys = hash_of_nothing(&SystemRandom);
+        let stored = hash_now(&Secret::new("correct horse"), &SystemRandom).unwrap();
+
+        let (nobodys, stored) = (
+            PasswordHash::new(&nobodys).unwrap(),
+            PasswordHash::new(&stored).unwrap(),
+        );
+
+        assert_eq!(
+            (nobodys.algorithm, nobodys.version, &nobodys.params),
+            (stored.algorithm, stored.version, &stored.params)
+        );
+        let lengths = |of: &PasswordHash| (of.salt.as_ref().unwrap().len(), of.hash.as_ref().unwrap().len());
+        assert_eq!(lengths(&nobodys), lengths(&stored));
     }
 }

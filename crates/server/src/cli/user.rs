@@ -90,7 +90,7 @@ async fn add(
     } else {
         data.random.secret("")
     };
-    let passwords = Passwords::new(data.random.as_ref()).map_err(|error| Failure::Said(error.to_string()))?;
+    let passwords = Passwords::new(data.random.as_ref());
     let hash = passwords.hash(password.clone(), data.random.clone()).await;
     let now = data.clock.now();
     let user = User {

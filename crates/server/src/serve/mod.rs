@@ -155,3 +155,53 @@ fn status(status: StatusCode) -> Response<Body> {
     *response.status_mut() = status;
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    async fn ask(address: SocketAddr, requests: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(requests.as_bytes()).await.unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap();
+        answers
+    }
+
+    /// `security.md` 182: a fault of ours is one request's, and not its neighbours'.
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "the server is this test's own")]
+    async fn threat_182_a_panic_is_a_500_and_others_are_served() {
+        async fn faulty() -> StatusCode {
+            panic!("as the test wants it")
+        }
+        let router = Router::new().route("/faulty", get(faulty)).route("/", get(|| async {}));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let listening = Listening {
+            tls: None,
+            header_timeout: PATIENCE,
+            stall_timeout: PATIENCE,
+            most_connections: 2,
+            drain_timeout: PATIENCE,
+        };
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, router, listening, stop.clone()));
+
+        let both = "GET /faulty HTTP/1.1\r\nhost: x\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let answers = ask(address, both).await;
+        assert!(
+            answers.starts_with("HTTP/1.1 500") && answers.contains("HTTP/1.1 200"),
+            "{answers}"
+        );
+        assert!(!answers.contains("as the test wants it"), "{answers}");
+
+        stop.cancel();
+        serving.await.unwrap();
+    }
+}

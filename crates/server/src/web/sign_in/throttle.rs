@@ -11,7 +11,7 @@ use aipassport_store::{StoreError, User};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{Extensions, HeaderMap};
 
-use super::error::PageError;
+use crate::web::error::PageError;
 use crate::{app::App, password::PasswordError, serve::PeerAddress};
 
 const WINDOW_SECONDS: i64 = 15 * 60;
@@ -24,7 +24,7 @@ const MOST_OF_PEER: u64 = 60;
 ///
 /// Security invariant: the failures are counted by whoever holds a place, so that guesses sent all
 /// at once are not all let through before the first of them has failed.
-pub(super) async fn verify(
+pub(in crate::web) async fn verify(
     app: &App,
     name: &str,
     user: Option<&User>,
@@ -92,15 +92,15 @@ fn keys(app: &App, name: &str, peer: Option<IpAddr>) -> [(String, u64); 3] {
 }
 
 /// Where a request came from. A forwarding header counts only from a proxy that the operator named.
-pub(super) fn peer(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+pub(in crate::web) fn peer(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
     let PeerAddress(address) = extensions.get::<PeerAddress>()?;
     if !app.config.trusted_proxies.contains(&address.ip()) {
         return Some(address.ip());
     }
     // Proxies add to the list's end or as a line of their own: only the very last is the proxy's
     // word, whatever the client wrote before it.
-    let lines = headers.get_all("x-forwarded-for").iter();
-    let forwarded = lines.last().and_then(|line| line.to_str().ok());
+    let mut lines = headers.get_all("x-forwarded-for").iter();
+    let forwarded = lines.next_back().and_then(|line| line.to_str().ok());
     let nearest = forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
     nearest.or_else(|| Some(address.ip()))
 }
@@ -109,7 +109,7 @@ pub(super) fn peer(app: &App, headers: &HeaderMap, extensions: &Extensions) -> O
 fn neighbourhood(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
-        v4 => v4,
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
