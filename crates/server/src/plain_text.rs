@@ -1,7 +1,7 @@
 //! Strangers' text among our own lines, in logs and in a terminal: it stays on its line, in its
 //! order, and moves no cursor (`security.md` 174).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write};
 
 /// `text` with everything that could begin a line, hide or reorder text written as `\u….`.
 pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
@@ -14,7 +14,7 @@ pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
             // As JSON has it, so that a line of JSON still says the same.
             let mut units = [0; 2];
             for unit in character.encode_utf16(&mut units) {
-                plain.push_str(&format!("\\u{unit:04x}"));
+                let _ = write!(plain, "\\u{unit:04x}");
             }
         } else {
             plain.push(character);

@@ -46,7 +46,7 @@ impl Output {
 
 /// An app names itself, and an operator's terminal believes what it is sent.
 fn plain_lines(text: &str) -> String {
-    text.lines().map(|line| format!("{}\n", escaped(line))).collect()
+    text.lines().map(escaped).collect::<Vec<_>>().join("\n")
 }
 
 /// Lines of columns, each as wide as its widest cell.
@@ -83,6 +83,6 @@ mod tests {
             table(&["ID", "APP"], rows),
             "ID  APP\n1   No\\u000ates\\u001b[2J\\u202e"
         );
-        assert_eq!(plain_lines("Notes\u{9b}\nuntil"), "Notes\\u009b\nuntil\n");
+        assert_eq!(plain_lines("Notes\u{9b}\nuntil"), "Notes\\u009b\nuntil");
     }
 }

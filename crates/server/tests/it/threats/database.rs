@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     support::{
-        CANARY_KEY, NOW, TestBroker,
+        CANARY_KEY, NOW, TestBroker, TestUser,
         grant::{chat, put_before},
         oauth::{CALLBACK, Tokens},
         provider::TestProvider,
@@ -38,6 +38,16 @@ async fn secrets_in_use(broker: &TestBroker, provider: &TestProvider) -> Vec<(&'
     browser.sign_in("alice", PASSWORD).await;
     secrets.push(("session", browser.cookie.split_once('=').unwrap().1.to_owned()));
 
+    secrets.extend(oauth_secrets(broker, &alice).await);
+    secrets.extend(old_surface_secrets(broker, provider, &alice).await);
+    let key = fs::read_to_string(&app.config.key_file).unwrap();
+    secrets.push(("key file", key.trim().to_owned()));
+    secrets
+}
+
+/// What comes of authorization codes: redeemed and not, used and not.
+async fn oauth_secrets(broker: &TestBroker, alice: &TestUser) -> Vec<(&'static str, String)> {
+    let app = &broker.app;
     let entered = NewClient {
         name: "Notes".to_owned(),
         address: None,
@@ -51,7 +61,7 @@ async fn secrets_in_use(broker: &TestBroker, provider: &TestProvider) -> Vec<(&'
         .unwrap();
     let client_secret = client_secret.unwrap().expose().to_owned();
 
-    let code = broker.code(&client, &alice).await;
+    let code = broker.code(&client, alice).await;
     let with_secret = [("client_secret", client_secret.as_str())];
     let first = Tokens::of(&broker.redeem_with(&client, &code, &with_secret).await);
     let refreshed = broker
@@ -63,16 +73,23 @@ async fn secrets_in_use(broker: &TestBroker, provider: &TestProvider) -> Vec<(&'
         ])
         .await;
     let second = Tokens::of(&refreshed);
-    let pending = broker.code(&client, &alice).await;
-    secrets.extend([
+    let pending = broker.code(&client, alice).await;
+    vec![
         ("client secret", client_secret),
         ("redeemed code", code),
         ("code", pending),
         ("used refresh token", first.refresh_token),
         ("refresh token", second.refresh_token),
         ("access token", first.access_token),
-    ]);
+    ]
+}
 
+/// What comes of a grant request of the 0.2 surface, and of a call with its token.
+async fn old_surface_secrets(
+    broker: &TestBroker,
+    provider: &TestProvider,
+    alice: &TestUser,
+) -> Vec<(&'static str, String)> {
     let asked = json!({
         "appName": "Old app", "appUrl": "https://old.example", "reason": "To chat",
         "scope": {"provider": "openai", "models": ["gpt-4o-mini"], "capabilities": ["chat"]},
@@ -96,8 +113,6 @@ async fn secrets_in_use(broker: &TestBroker, provider: &TestProvider) -> Vec<(&'
         .as_str()
         .unwrap()
         .to_owned();
-    secrets.push(("request secret", request_secret.to_owned()));
-
     let called = format!("Bearer {token}");
     let mut body = chat(5);
     body["messages"][0]["content"] = json!("prompt-canary-58c1e0");
@@ -110,12 +125,12 @@ async fn secrets_in_use(broker: &TestBroker, provider: &TestProvider) -> Vec<(&'
         "{}",
         answer.text()
     );
-    secrets.extend([("0.2 token", token), ("prompt", "prompt-canary-58c1e0".to_owned())]);
     broker.settled().await;
-
-    let key = fs::read_to_string(&app.config.key_file).unwrap();
-    secrets.push(("key file", key.trim().to_owned()));
-    secrets
+    vec![
+        ("request secret", request_secret.to_owned()),
+        ("0.2 token", token),
+        ("prompt", "prompt-canary-58c1e0".to_owned()),
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +140,7 @@ async fn threat_150_a_copy_of_the_database_without_the_key_is_worth_nothing() {
     let secrets = secrets_in_use(&broker, &provider).await;
 
     let copied = tempfile::tempdir().unwrap();
-    let mut copies = 0;
+    let mut scanned = 0;
     for file in fs::read_dir(&broker.app.config.data_dir).unwrap() {
         let path = file.unwrap().path();
         if path == broker.app.config.key_file {
@@ -136,9 +151,9 @@ async fn threat_150_a_copy_of_the_database_without_the_key_is_worth_nothing() {
             assert!(!is_in(secret, &content), "the {kind} is in {}", path.display());
         }
         fs::copy(&path, copied.path().join(path.file_name().unwrap())).unwrap();
-        copies += 1;
+        scanned += 1;
     }
-    assert!(copies >= 2, "the database and its journal");
+    assert!(scanned >= 2, "the database and its journal");
 
     let mut config = Config::local(copied.path().to_owned());
     put_before(&mut config, &provider);
