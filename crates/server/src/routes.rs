@@ -1,14 +1,37 @@
 //! What answers where. Each part brings its own routes; nothing is registered elsewhere.
 
-use axum::Router;
+use axum::{Router, body::Body, extract::Request, response::Response};
+use tower::ServiceExt;
 
 use crate::{api, app::App, gateway, oauth, web};
 
-pub fn router(app: App) -> Router {
-    Router::new()
-        .merge(gateway::routes())
-        .merge(oauth::routes())
-        .merge(api::routes())
-        .merge(web::routes(&app))
-        .with_state(app)
+/// Everything that answers requests.
+#[derive(Clone)]
+pub struct Routes {
+    app: App,
+    router: Router,
+}
+
+impl Routes {
+    pub fn new(app: App) -> Self {
+        let router = Router::new()
+            .merge(gateway::routes())
+            .merge(oauth::routes())
+            .merge(api::routes())
+            .merge(web::routes(&app))
+            .with_state(app.clone());
+        Self { app, router }
+    }
+
+    /// Calls are most of what arrives, and the first segment of their path says where they go: they
+    /// take no way through the router.
+    pub async fn answer(self, request: Request<Body>) -> Response {
+        match gateway::provider_at(request.uri().path()) {
+            Some(adapter) => gateway::call(&self.app, adapter, request).await,
+            None => {
+                let Ok(answer) = self.router.oneshot(request).await;
+                answer
+            }
+        }
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
-use http::{Request, Response};
+use axum::body::Body;
+use http::Request;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -16,7 +16,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt;
+
+use crate::routes::Routes;
 
 /// The other end of the connection, in the extensions of every request.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +39,8 @@ const LARGEST_HEAD: usize = 64 * 1024;
 /// A refused accept (too many files open) is tried again after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves `router` until `shutdown` is cancelled and what is under way has ended.
-pub async fn serve(listener: TcpListener, router: Router, listening: Listening, shutdown: CancellationToken) {
+/// Serves `routes` until `shutdown` is cancelled and what is under way has ended.
+pub async fn serve(listener: TcpListener, routes: Routes, listening: Listening, shutdown: CancellationToken) {
     let connections = TaskTracker::new();
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(listening.most_connections));
@@ -53,14 +54,14 @@ pub async fn serve(listener: TcpListener, router: Router, listening: Listening, 
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let (router, listening, watcher) = (router.clone(), listening.clone(), graceful.watcher());
+        let (routes, listening, watcher) = (routes.clone(), listening.clone(), graceful.watcher());
         connections.spawn(async move {
             let _place = place;
             // Without this the first token of a stream waits for an acknowledgement.
             let _ = stream.set_nodelay(true);
             match accept_tls(stream, listening.tls.as_ref(), listening.header_timeout).await {
-                Some(Stream::Plain(stream)) => connection(stream, peer, router, &listening, watcher).await,
-                Some(Stream::Tls(stream)) => connection(*stream, peer, router, &listening, watcher).await,
+                Some(Stream::Plain(stream)) => connection(stream, peer, routes, &listening, watcher).await,
+                Some(Stream::Tls(stream)) => connection(*stream, peer, routes, &listening, watcher).await,
                 None => {}
             }
         });
@@ -95,13 +96,14 @@ async fn accept_tls(stream: TcpStream, tls: Option<&TlsAcceptor>, timeout: Durat
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
-    router: Router,
+    routes: Routes,
     listening: &Listening,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(PeerAddress(peer));
-        answer(router.clone(), request)
+        let answer = routes.clone().answer(request.map(Body::new));
+        async { Ok::<_, Infallible>(answer.await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -113,8 +115,4 @@ async fn connection(
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "connection ended");
     }
-}
-
-async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    router.oneshot(request.map(Body::new)).await
 }
