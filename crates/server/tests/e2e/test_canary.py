@@ -19,7 +19,7 @@ class Canary(unittest.TestCase):
 
         self.assertEqual(len({hit.split()[-1] for hit in found}), len(forms))
 
-    def test_149_no_secret_is_in_any_file_that_a_run_leaves_behind(self):
+    def test_threat_149_no_secret_is_in_any_file_that_a_run_leaves_behind(self):
         folder = this_run().folder
         self.assertTrue(list(folder.glob("*/data/*.db*")), "there is nothing to search: run this after other tests")
 

@@ -88,7 +88,7 @@ class Crash:
         cls.broker.stop()
         cls.sandbox.stop()
 
-    def test_140_after_every_kill_the_books_are_true(self):
+    def test_threat_140_after_every_kill_the_books_are_true(self):
         browser, app = self.user.browser(), App(self.broker)
         limits = {"concurrency": 500, "rate": [{"requests": 100_000, "per": "PT1M"}], "requests": {"max": 100_000}}
         details = [access(provider, BUDGET, **limits) for provider in MODELS]

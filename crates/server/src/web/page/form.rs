@@ -37,8 +37,9 @@ pub(in crate::web) struct OpenForm {
     pub(in crate::web) peer: Option<IpAddr>,
 }
 
-/// A form's fields in their order; names may come more than once.
-#[derive(Clone, Debug, Default)]
+/// A form's fields in their order; names may come more than once. A password may be among them, so
+/// they are not to be printed.
+#[derive(Clone, Default)]
 pub(in crate::web) struct Fields(Vec<(String, String)>);
 
 impl Fields {

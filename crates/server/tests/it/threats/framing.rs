@@ -159,3 +159,52 @@ async fn threat_120_a_request_names_one_host_and_no_host_of_a_clients_is_repeate
         );
     }
 }
+
+/// A form in parts can say everything twice; nothing here reads one.
+#[tokio::test(flavor = "multi_thread")]
+async fn threat_124_a_body_in_parts_is_read_by_nobody() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    let grant = broker.granted().await;
+    let bearer = grant.bearer();
+    let part =
+        |name: &str, value: &str| format!("--x\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let body = format!(
+        "{}{}{}--x--\r\n",
+        part("model", "gpt-4o-mini"),
+        part("model", "gpt-5"),
+        part("file", "x")
+    );
+
+    for (path, status) in [
+        (PATH, 415),
+        ("/openai/v1/responses", 415),
+        ("/openai/v1/audio/transcriptions", 404),
+        ("/openai/v1/images/edits", 404),
+        ("/openai/v1/files", 404),
+    ] {
+        for kind in [
+            "multipart/form-data; boundary=x",
+            "multipart/form-data; boundary=\"x\"; charset=utf-7",
+            "multipart/mixed; boundary=x",
+        ] {
+            let headers = [("authorization", bearer.as_str()), ("content-type", kind)];
+            let refused = broker
+                .send(broker.request("POST", path, &headers, body.clone().into()))
+                .await;
+            assert_eq!(refused.status, status, "{path} {kind}: {}", refused.text());
+        }
+    }
+    for path in ["/oauth/token", "/grant-requests", "/tokens", "/login"] {
+        let origin = broker.url("");
+        let headers = [
+            ("origin", origin.as_str()),
+            ("content-type", "multipart/form-data; boundary=x"),
+        ];
+        let refused = broker
+            .send(broker.request("POST", path, &headers, body.clone().into()))
+            .await;
+        assert!([400, 415].contains(&refused.status), "{path}: {}", refused.status);
+    }
+    assert!(provider.received().is_empty());
+}

@@ -5,5 +5,6 @@ mod database;
 mod framing;
 mod guessing;
 mod other_users;
+mod panics;
 mod pictures;
 mod slow_clients;
