@@ -145,7 +145,7 @@ impl GatewayError {
             Self::Body(BodyError::Broken) => Reason::Malformed(text),
             Self::Unreadable(error) => Reason::Unreadable(error),
             Self::Denied(denial) | Self::Ended(Ending::Denied(denial)) => Reason::Denied(denial),
-            Self::NoCredential => Reason::NoCredential,
+            Self::NoCredential | Self::Ended(Ending::CredentialRemoved) => Reason::NoCredential,
             Self::Upstream(UpstreamError::TimedOut) | Self::Ended(Ending::TimedOut) => Reason::UpstreamTimedOut,
             Self::Upstream(UpstreamError::RefusedCredential) => Reason::UpstreamRefusedCredential,
             Self::Upstream(_) => Reason::UpstreamFailed,

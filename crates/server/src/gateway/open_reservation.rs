@@ -199,10 +199,16 @@ impl OpenReservation {
         }
     }
 
+    /// A call that went well is told of by its row and its audit event; the log has it for those who
+    /// ask for more than what is worth knowing.
     fn log(&self, settlement: &Settlement) {
         let permit = self.permit();
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(
+        if settlement.outcome != CallOutcome::Completed {
+            let outcome = settlement.outcome.as_str();
+            tracing::info!(call.id = %permit.call_id(), grant.id = %permit.grant_id(), outcome, "call not completed");
+        }
+        tracing::debug!(
             call.id = %permit.call_id(),
             grant.id = %permit.grant_id(),
             provider = %permit.provider(),
