@@ -98,11 +98,12 @@ impl Broker {
                 .transpose()?
                 .map(|tls| TlsAcceptor::from(Arc::new(tls))),
             header_timeout: config.requests.header_timeout,
+            stall_timeout: config.requests.body_timeout,
             most_connections: config.requests.most_connections,
             drain_timeout: config.requests.drain_timeout,
         };
         let app = App::new(Parts {
-            gateway: Gateway::new(&config)?,
+            gateway: Gateway::new()?,
             prices: PriceBook::embedded()?,
             passwords: Passwords::new(random.as_ref()),
             config,

@@ -8,7 +8,7 @@ use argon2::{
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::random::Random;
 
@@ -48,11 +48,28 @@ impl Passwords {
         hashed.map_err(|_| PasswordError::Unavailable)?
     }
 
+    /// Waits for a place at the front of the line.
+    pub async fn place(&self) -> Result<Place<'_>, PasswordError> {
+        let permit = self.places.acquire().await.map_err(|_| PasswordError::Unavailable)?;
+        Ok(Place {
+            passwords: self,
+            _permit: permit,
+        })
+    }
+}
+
+/// Whoever holds one is next, and few are at once: what is looked up now still holds when the
+/// password has been verified. Given back when dropped.
+pub struct Place<'a> {
+    passwords: &'a Passwords,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Place<'_> {
     /// Whether `password` is the one that was stored; a user without one takes just as long.
     pub async fn verify(&self, password: Secret, stored: Option<&str>) -> Result<bool, PasswordError> {
-        let _place = self.places.acquire().await.map_err(|_| PasswordError::Unavailable)?;
         let is_somebodys = stored.is_some();
-        let stored = stored.map_or_else(|| Arc::clone(&self.nobodys), Arc::from);
+        let stored = stored.map_or_else(|| Arc::clone(&self.passwords.nobodys), Arc::from);
         let verified = tokio::task::spawn_blocking(move || verify_now(&password, &stored)).await;
         verified
             .map(|is_right| is_right && is_somebodys)
@@ -105,15 +122,18 @@ mod tests {
             .unwrap();
 
         assert!(stored.starts_with("$argon2id$"));
-        assert_eq!(
-            passwords.verify(Secret::new("correct horse"), Some(&stored)).await,
-            Ok(true)
-        );
-        assert_eq!(
-            passwords.verify(Secret::new("correct horsf"), Some(&stored)).await,
-            Ok(false)
-        );
-        assert_eq!(passwords.verify(Secret::new("correct horse"), None).await, Ok(false));
+        let place = passwords.place().await.unwrap();
+        for (password, stored, is_right) in [
+            ("correct horse", Some(stored.as_str()), true),
+            ("correct horsf", Some(stored.as_str()), false),
+            ("correct horse", None, false),
+        ] {
+            assert_eq!(
+                place.verify(Secret::new(password), stored).await,
+                Ok(is_right),
+                "{password}"
+            );
+        }
         assert_eq!(
             passwords.hash(Secret::new("short"), Arc::new(SystemRandom)).await,
             Err(PasswordError::Length)

@@ -1,9 +1,9 @@
 //! What answers where. Each part brings its own routes; nothing is registered elsewhere.
 
-use axum::{Router, body::Body, extract::Request, response::Response};
+use axum::{Router, body::Body, extract::Request, middleware::map_request_with_state, response::Response};
 use tower::ServiceExt;
 
-use crate::{api, app::App, gateway, oauth, web};
+use crate::{api, app::App, gateway, oauth, serve, web};
 
 /// Everything that answers requests.
 #[derive(Clone)]
@@ -15,10 +15,12 @@ pub struct Routes {
 impl Routes {
     pub fn new(app: App) -> Self {
         let router = Router::new()
-            .merge(gateway::routes())
             .merge(oauth::routes())
             .merge(api::routes())
             .merge(web::routes(&app))
+            .layer(map_request_with_state(app.clone(), serve::hurry))
+            // It times bodies itself, and says so in the provider's own words.
+            .merge(gateway::routes())
             .with_state(app.clone());
         Self { app, router }
     }

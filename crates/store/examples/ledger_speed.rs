@@ -55,7 +55,8 @@ async fn main() {
 
         waits.sort_unstable();
         let rate = u128::from(pairs) * 1_000_000 / wall.as_micros();
-        let (p50, p99) = (waits[waits.len() / 2], waits[waits.len() * 99 / 100]);
+        let percentile = |percent| waits.get(waits.len() * percent / 100).unwrap();
+        let (p50, p99) = (percentile(50), percentile(99));
         let (all, writer) = (tenths(cpu * 10 / pairs), tenths(written * 10 / pairs));
         println!("{callers:>7}  {rate:>7}  {all:>13}  {writer:>7}  {p50:>8}  {p99:>6}");
     }

@@ -185,6 +185,26 @@ impl Store {
     }
 }
 
+/// Ends the codes of what `user_id` approved and no client has redeemed yet: who signs out, or is
+/// signed out, is done with what was under way.
+pub(crate) async fn end_unredeemed(
+    tx: &mut Transaction,
+    tenant_id: &TenantId,
+    user_id: &UserId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sql("update authorization_codes set expires_at = $3
+         where tenant_id = $1 and expires_at > $3 and redeemed_at is null and request_id in
+               (select id from authorization_requests
+                where tenant_id = $1 and state = 'approved' and decided_by = $2)")
+    .bind(tenant_id)
+    .bind(user_id)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Issues the code of a request that this transaction has approved.
 pub(crate) async fn issue(
     tx: &mut Transaction,

@@ -36,8 +36,7 @@ pub use credentials::ProviderCredential;
 pub use error::{OpenError, StoreError};
 pub use grants::LiveGrant;
 pub use ledger::{
-    CallPage, CallRecord, CallsOf, DaySpend, Fault, Finding, GrantUsage, Ledger, RefusalCount, ReserveError,
-    SettledCall,
+    CallPage, CallRecord, CallsOf, DaySpend, Fault, Finding, Ledger, RefusalCount, ReserveError, SettledCall,
 };
 pub use open::{DatabaseUrl, Store};
 pub use refresh_tokens::{NewRefreshToken, RefreshToken, Rotation};

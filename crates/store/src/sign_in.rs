@@ -8,7 +8,7 @@ use aipassport_domain::{
 };
 
 use crate::{
-    Store, StoreError, User, audit,
+    Store, StoreError, User, audit, codes,
     sql::{Transaction, sql},
 };
 
@@ -112,18 +112,20 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a session. `false`, and no event, if there was none.
+    /// Ends a session, and the codes that its user approved and nobody has redeemed. `false`, and
+    /// no event, if there was none.
     pub async fn end_browser_session(&self, hash: &SecretHash, event: &AuditEvent) -> Result<bool, StoreError> {
         let mut tx = self.begin_write().await?;
-        if !end_session(&mut tx, &event.tenant_id, hash).await? {
+        let Some(user_id) = end_session(&mut tx, &event.tenant_id, hash).await? else {
             return Ok(false);
-        }
+        };
+        codes::end_unredeemed(&mut tx, &event.tenant_id, &user_id, event.at).await?;
         audit::record(&mut tx, event).await?;
         tx.commit().await?;
         Ok(true)
     }
 
-    /// Ends every session of a user.
+    /// Ends every session of a user, and the codes that they approved and nobody has redeemed.
     pub async fn end_browser_sessions(&self, user_id: &UserId, event: &AuditEvent) -> Result<(), StoreError> {
         let mut tx = self.begin_write().await?;
         sql("delete from browser_sessions where tenant_id = $1 and user_id = $2")
@@ -131,6 +133,7 @@ impl Store {
             .bind(user_id)
             .execute(&mut *tx)
             .await?;
+        codes::end_unredeemed(&mut tx, &event.tenant_id, user_id, event.at).await?;
         audit::record(&mut tx, event).await?;
         Ok(tx.commit().await?)
     }
@@ -237,10 +240,16 @@ impl Store {
     }
 }
 
-async fn end_session(tx: &mut Transaction, tenant_id: &TenantId, hash: &SecretHash) -> Result<bool, StoreError> {
-    sql("delete from browser_sessions where tenant_id = $1 and hash = $2")
+/// Ends a session, and says whose it was.
+async fn end_session(
+    tx: &mut Transaction,
+    tenant_id: &TenantId,
+    hash: &SecretHash,
+) -> Result<Option<UserId>, StoreError> {
+    let ended = sql("delete from browser_sessions where tenant_id = $1 and hash = $2 returning user_id")
         .bind(tenant_id)
         .bind(hash)
-        .changed(&mut **tx)
-        .await
+        .first(&mut **tx)
+        .await?;
+    ended.map(|row| row.text("user_id").map(UserId::new)).transpose()
 }

@@ -9,7 +9,7 @@ use aipassport_domain::{
 };
 
 use crate::{
-    Store, StoreError, audit,
+    Store, StoreError, audit, codes,
     sql::{Row, Transaction, corrupt, sql},
 };
 
@@ -118,6 +118,7 @@ impl Store {
             .bind(id)
             .execute(&mut *tx)
             .await?;
+        codes::end_unredeemed(&mut tx, &event.tenant_id, id, event.at).await?;
         audit::record(&mut tx, event).await?;
         tx.commit().await?;
         Ok(true)

@@ -65,7 +65,7 @@ fn gpt_4o_reads_its_cache_at_half_the_price() {
 }
 
 #[test]
-fn reasoning_is_billed_as_output_and_only_once() {
+fn threat_138_reasoning_is_billed_as_output_and_only_once() {
     let usage = Usage {
         input_tokens: 200,
         output_tokens: 1_500,
@@ -78,7 +78,7 @@ fn reasoning_is_billed_as_output_and_only_once() {
 }
 
 #[test]
-fn one_token_over_the_step_makes_every_token_dearer() {
+fn threat_138_one_token_over_the_step_makes_every_token_dearer() {
     let model = fixture("openai", "gpt-5.4");
     let at_the_step = Usage {
         input_tokens: 200_000,
@@ -114,7 +114,7 @@ fn of_several_steps_the_longest_that_is_reached_applies() {
 }
 
 #[test]
-fn claude_writes_its_cache_at_two_prices_and_reads_it_at_a_tenth() {
+fn threat_138_claude_writes_its_cache_at_two_prices_and_reads_it_at_a_tenth() {
     let usage = Usage {
         input_tokens: 10,
         cached_input_tokens: 5_000,
@@ -139,7 +139,7 @@ fn an_embedding_costs_its_input() {
 }
 
 #[test]
-fn part_of_a_nano_dollar_is_rounded_up() {
+fn threat_138_part_of_a_nano_dollar_is_rounded_up() {
     let batch = fixture("anthropic", "claude-haiku-5-5");
     let batch = batch.service_tier(ServiceTier::Batch).unwrap();
     let usage = Usage {

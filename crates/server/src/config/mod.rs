@@ -88,6 +88,7 @@ pub struct Requests {
     /// The largest body that is read.
     pub body_limit: usize,
     pub header_timeout: Duration,
+    /// How long a body may take; also how long a client may read nothing of its answer.
     pub body_timeout: Duration,
     pub most_connections: usize,
     /// How long calls under way may go on after the stop began.

@@ -1,5 +1,5 @@
-//! Calls under way, and what ends them early: a revoked, paused, changed or expired grant, a stop
-//! of the broker, a provider or a client that no longer moves.
+//! Calls under way, and what ends them early: a revoked, paused, changed or expired grant, a
+//! removed key, a stop of the broker, a provider or a client that no longer moves.
 //!
 //! Security invariant: a revocation ends open streams within two seconds, whichever process wrote
 //! it, and whether or not the client reads. So the stream belongs to the registry: the watcher
@@ -20,7 +20,7 @@ use std::{
 
 use aipassport_domain::{
     audit::CallOutcome,
-    ids::{CallId, GrantId},
+    ids::{CallId, CredentialId, GrantId},
     policy::{self, Call, Denial},
     time::Timestamp,
 };
@@ -44,6 +44,8 @@ pub(super) struct LiveCall {
     grant_id: GrantId,
     /// Of the access token that it was made with.
     jti: String,
+    /// Of the key that the provider was shown.
+    credential_id: Option<CredentialId>,
     call: Call,
     /// The grant as it was when the call was last decided.
     snapshot: Mutex<Arc<Snapshot>>,
@@ -67,6 +69,8 @@ enum Progress {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     Denied(Denial),
+    /// The user has removed the key that it was made with.
+    CredentialRemoved,
     TimedOut,
     /// The broker stops, or has not heard from the store for too long.
     Unavailable,
@@ -80,7 +84,9 @@ pub(super) struct Registration {
 
 impl LiveCalls {
     pub(super) fn enter(app: &App, caller: &Caller, call: Call, open: &OpenReservation) -> Registration {
+        let destination = caller.grant.destination(call.provider.as_str());
         let live = Arc::new(LiveCall {
+            credential_id: destination.map(|destination| destination.credential.id.clone()),
             id: open.permit().call_id().clone(),
             grant_id: open.permit().grant_id().clone(),
             jti: caller.token.jti.clone(),
@@ -129,6 +135,16 @@ impl LiveCall {
 
     pub(super) fn grant_id(&self) -> &GrantId {
         &self.grant_id
+    }
+
+    /// The key that it was made with, where that is no longer the one in use.
+    pub(super) fn replaced_credential(&self) -> Option<&CredentialId> {
+        let snapshot = self.snapshot();
+        let in_use = snapshot.destination(self.call.provider.as_str());
+        let in_use = in_use.map(|destination| &destination.credential.id);
+        self.credential_id
+            .as_ref()
+            .filter(|made_with| in_use != Some(*made_with))
     }
 
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
@@ -264,7 +280,7 @@ impl Ending {
     pub(super) fn outcome(&self) -> CallOutcome {
         match self {
             Self::TimedOut => CallOutcome::TimedOut,
-            Self::Denied(_) | Self::Unavailable => CallOutcome::Revoked,
+            Self::Denied(_) | Self::CredentialRemoved | Self::Unavailable => CallOutcome::Revoked,
         }
     }
 }

@@ -7,27 +7,19 @@
 
 use aipassport_domain::ids::GrantId;
 use aipassport_providers::adapter::{self, ProviderAdapter};
-use axum::{
-    Router,
-    extract::Request,
-    response::Response,
-    routing::{get, post},
-};
+use axum::{Router, extract::Request, response::Response, routing::post};
 
 use self::{grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
-use crate::{app::App, config::Config};
+use crate::app::App;
 
 mod authenticate;
-mod calls;
 mod error;
 mod grants;
 mod headers;
 mod live;
-mod models;
 mod open_reservation;
 mod own_chat;
-mod passport;
-mod plain;
+mod own_grant;
 mod proxy;
 mod read;
 mod redact;
@@ -53,7 +45,7 @@ pub struct Gateway {
 pub struct GatewayStartError(#[from] rustls::Error);
 
 impl Gateway {
-    pub fn new(_config: &Config) -> Result<Self, GatewayStartError> {
+    pub fn new() -> Result<Self, GatewayStartError> {
         Ok(Self {
             tokens: Tokens::default(),
             grants: Grants::default(),
@@ -73,12 +65,7 @@ impl Gateway {
 
 /// What a caller may ask about its own grant.
 pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/passport/self", get(passport::passport))
-        .route("/api/calls/{id}", get(calls::call))
-        .route("/providers", get(models::providers))
-        .route("/models", get(models::models))
-        .route("/proxy/chat", post(own_chat::chat))
+    own_grant::routes().route("/proxy/chat", post(own_chat::chat))
 }
 
 /// The provider whose path this is: its id, and something behind it.

@@ -148,6 +148,7 @@ impl OpenReservation {
             cost: Money::ZERO,
             label: TruthLabel::Derived,
             usage: Usage::default(),
+            is_capped: false,
         };
         match &self.spent {
             Spent::NotSent | Spent::Refused => free,
@@ -178,7 +179,16 @@ impl OpenReservation {
     }
 
     fn settlement(&self) -> Settlement {
-        let Charge { cost, label, usage } = self.charge();
+        let Charge {
+            cost,
+            label,
+            usage,
+            is_capped,
+        } = self.charge();
+        if is_capped {
+            tracing::error!(call.id = %self.permit().call_id(), model = self.permit().model(), ?usage,
+                "the provider reported more than was held; the user pays the hold");
+        }
         Settlement {
             cost,
             label,

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Uri, header, request};
 use serde_json::{Map, Value};
 
-use super::{authenticate::authenticate, error::GatewayError, plain, proxy, read::RequestBody};
+use super::{authenticate::authenticate, error::GatewayError, own_grant::plain, proxy, read::RequestBody};
 use crate::{app::App, unique_json};
 
 /// Deeper than any schema of a tool.

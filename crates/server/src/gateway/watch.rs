@@ -123,10 +123,21 @@ async fn confirm(app: &App, calls: &[Arc<LiveCall>]) -> Result<(), StoreError> {
                 Some(Some(snapshot)) => {
                     call.set_snapshot(Arc::clone(snapshot));
                     call.decide_again(app.clock.now());
+                    end_if_key_is_gone(app, call).await?;
                 }
                 Some(None) => call.end(Ending::Denied(Denial::GrantRevoked)),
             }
         }
+    }
+    Ok(())
+}
+
+/// A key that was replaced may finish what it began; one that was removed may do nothing more.
+async fn end_if_key_is_gone(app: &App, call: &LiveCall) -> Result<(), StoreError> {
+    if let Some(id) = call.replaced_credential()
+        && app.store.credential(&app.tenant_id, id).await?.is_none()
+    {
+        call.end(Ending::CredentialRemoved);
     }
     Ok(())
 }

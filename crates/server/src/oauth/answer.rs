@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
 use super::{OAuthError, error::description};
-use crate::page_error::PageError;
+use crate::dead_end::DeadEnd;
 
 /// An answer that no cache keeps and no referrer tells (RFC 6749, section 5.1).
 pub(super) fn no_store(answer: impl IntoResponse) -> Response {
@@ -20,7 +20,7 @@ pub(super) fn no_store(answer: impl IntoResponse) -> Response {
 pub(super) fn redirect(location: &str) -> Response {
     match HeaderValue::from_str(location) {
         Ok(location) => no_store((StatusCode::SEE_OTHER, [(header::LOCATION, location)])),
-        Err(_) => PageError::broken().into_response(),
+        Err(_) => DeadEnd::broken().into_response(),
     }
 }
 

@@ -26,7 +26,7 @@ use super::{
     asked::{self, Asked},
     parameters::Parameters,
 };
-use crate::{app::App, browser_session, page_error::PageError};
+use crate::{app::App, browser_session, dead_end::DeadEnd};
 
 /// How long a user may take to sign in and decide.
 const REQUEST_SECONDS: i64 = 600;
@@ -118,12 +118,12 @@ fn next(app: &App, request: &AuthorizationRequest, signed_in: Option<&UserId>) -
     }
 }
 
-async fn client_and_redirect_uri(app: &App, parameters: &Parameters) -> Result<(Client, String), PageError> {
+async fn client_and_redirect_uri(app: &App, parameters: &Parameters) -> Result<(Client, String), DeadEnd> {
     let client_id = ClientId::new(parameters.get("client_id").unwrap_or_default());
     let client = known_client(app, &client_id).await?;
     let redirect_uri = parameters.get("redirect_uri").unwrap_or_default();
     if !client.redirects_to(redirect_uri) {
-        return Err(PageError {
+        return Err(DeadEnd {
             status: StatusCode::BAD_REQUEST,
             title: "This app sent a wrong return address",
             text: "The address it wants to send you back to is not one that it registered. You were not sent there, \
@@ -133,12 +133,12 @@ async fn client_and_redirect_uri(app: &App, parameters: &Parameters) -> Result<(
     Ok((client, redirect_uri.to_owned()))
 }
 
-async fn known_client(app: &App, client_id: &ClientId) -> Result<Client, PageError> {
+async fn known_client(app: &App, client_id: &ClientId) -> Result<Client, DeadEnd> {
     let client = app.store.client(&app.tenant_id, client_id).await.map_err(|error| {
         tracing::error!(%error, "a client cannot be read");
-        PageError::broken()
+        DeadEnd::broken()
     })?;
-    client.filter(|client| client.disabled_at.is_none()).ok_or(PageError {
+    client.filter(|client| client.disabled_at.is_none()).ok_or(DeadEnd {
         status: StatusCode::BAD_REQUEST,
         title: "This app is not known here",
         text: "It is not registered with this AIPassport, or it was switched off. Nothing was allowed.",
@@ -190,10 +190,10 @@ async fn find(
     app: &App,
     request_id: &str,
     headers: &HeaderMap,
-) -> Result<(AuthorizationRequest, Option<UserId>), PageError> {
+) -> Result<(AuthorizationRequest, Option<UserId>), DeadEnd> {
     let broken = |error| {
         tracing::error!(%error, "an authorization request cannot be read");
-        PageError::broken()
+        DeadEnd::broken()
     };
     let request = app
         .store
@@ -218,8 +218,8 @@ async fn signed_in_user(app: &App, headers: &HeaderMap) -> Result<Option<UserId>
     Ok(signed_in.map(|signed_in| signed_in.user.id))
 }
 
-fn malformed() -> PageError {
-    PageError {
+fn malformed() -> DeadEnd {
+    DeadEnd {
         status: StatusCode::BAD_REQUEST,
         title: "This link is broken",
         text: "An app sent you here with a request that cannot be read. Nothing was allowed. Go back to the app and \
@@ -227,24 +227,24 @@ fn malformed() -> PageError {
     }
 }
 
-fn unknown_request() -> PageError {
-    PageError {
+fn unknown_request() -> DeadEnd {
+    DeadEnd {
         status: StatusCode::NOT_FOUND,
         title: "There is no such request",
         text: "It may be too old. Go back to the app and start again.",
     }
 }
 
-fn answered_before() -> PageError {
-    PageError {
+fn answered_before() -> DeadEnd {
+    DeadEnd {
         status: StatusCode::CONFLICT,
         title: "This request has been answered",
         text: "The app has its answer already. Go back to the app; what you allowed is on your Apps page.",
     }
 }
 
-fn somebody_elses() -> PageError {
-    PageError {
+fn somebody_elses() -> DeadEnd {
+    DeadEnd {
         status: StatusCode::FORBIDDEN,
         title: "Somebody else answered this request",
         text: "It was decided by another account. Go back to the app and start again.",

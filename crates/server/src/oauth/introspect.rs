@@ -24,7 +24,7 @@ use crate::{
 
 pub(super) async fn introspect(State(app): State<App>, request: Request<Body>) -> Result<Response, OAuthError> {
     let headers = request.headers().clone();
-    let parameters = Parameters::of_form(request).await?;
+    let parameters = Parameters::of_form(&app, request).await?;
     let client = authenticate(&app, &headers, &parameters).await?;
     if client.authentication == ClientAuthentication::None {
         return Err(OAuthError::InvalidClient);

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use http::{HeaderMap, Request, header};
 use percent_encoding::percent_decode_str;
 
 use super::OAuthError;
+use crate::{app::App, small_body};
 
 const MOST_PARAMETERS: usize = 64;
 const LARGEST_BODY: usize = 256 * 1024;
@@ -39,11 +40,11 @@ impl Parameters {
     }
 
     /// Reads the body of a request; only `application/x-www-form-urlencoded`, in UTF-8.
-    pub(super) async fn of_form(request: Request<Body>) -> Result<Self, OAuthError> {
+    pub(super) async fn of_form(app: &App, request: Request<Body>) -> Result<Self, OAuthError> {
         check_content_type(request.headers())?;
-        let body = to_bytes(request.into_body(), LARGEST_BODY)
+        let body = small_body::read(app, request.into_body(), LARGEST_BODY)
             .await
-            .map_err(|_| OAuthError::InvalidRequest("the body is too large or was cut short".to_owned()))?;
+            .map_err(|_| OAuthError::InvalidRequest("the body is too large or did not arrive".to_owned()))?;
         let body = std::str::from_utf8(&body)
             .map_err(|_| OAuthError::InvalidRequest("the body is a form in UTF-8".to_owned()))?;
         Self::parse(body)

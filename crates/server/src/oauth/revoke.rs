@@ -18,7 +18,7 @@ use crate::app::App;
 
 pub(super) async fn revoke(State(app): State<App>, request: Request<Body>) -> Result<Response, OAuthError> {
     let headers = request.headers().clone();
-    let parameters = Parameters::of_form(request).await?;
+    let parameters = Parameters::of_form(&app, request).await?;
     let client = authenticate(&app, &headers, &parameters).await?;
     // `token_type_hint` may be wrong (section 2.1); the token itself says what it is.
     let token = parameters.required("token")?;

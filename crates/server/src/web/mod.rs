@@ -8,25 +8,15 @@
 //! secrets, and no script of theirs is needed to use them.
 
 mod activity;
-mod app_words;
 mod apps;
-mod assets;
-mod charts;
 mod consent;
-mod error;
-mod form;
 mod keys;
-mod numbers;
 mod page;
-mod parts;
 mod register;
-mod return_to;
 #[cfg(test)]
 mod samples;
-mod sentences;
 mod settings;
 mod sign_in;
-mod throttle;
 mod words;
 
 use axum::{
@@ -36,12 +26,22 @@ use axum::{
     routing::{get, post},
 };
 
+use self::{
+    page::{assets, charts, error, form, parts},
+    sign_in::{return_to, throttle},
+    words::{app_words, numbers, sentences},
+};
 use crate::app::App;
 
 /// Followed by the request's id: sends the answer to the client through the door it came by.
 const ANSWER_PATH: &str = "/oauth/authorize/answer/";
 /// No form of ours is longer.
 const LONGEST_FORM: usize = 256 * 1024;
+
+/// Where the one stylesheet is, for pages outside this folder.
+pub fn stylesheet() -> String {
+    assets::address("app.css")
+}
 
 pub fn routes(app: &App) -> Router<App> {
     Router::new()

@@ -6,8 +6,8 @@ them; so each secret has to be random, and long enough not to be found by chance
 
 import base64
 import json
-import mmap
-import re
+import os
+import subprocess
 import urllib.parse
 
 from harness import PASSWORD, PROMPT, PROVIDER_KEY
@@ -36,7 +36,6 @@ def forms(secret):
     found |= {"".join(f"%{byte:02{case}}" for byte in raw).encode() for case in "xX"}
     found |= {json.dumps(secret)[1:-1].encode(), json.dumps(secret, ensure_ascii=False)[1:-1].encode()}
     found.add("".join(f"\\u{ord(character):04x}" for character in secret).encode())
-    found.add(secret.encode("utf-16-le"))
     for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):
         for shift in range(3):
             # The first and last characters depend on the secret's neighbours.
@@ -44,23 +43,18 @@ def forms(secret):
     return found
 
 
-class Search:
-    """A search for many secrets at once."""
+def search(folder, secrets):
+    """Every hit in every file below `folder`, as a line to read.
 
-    def __init__(self, secrets):
-        self._kinds = {form: kind for kind, those in secrets.items() for secret in those for form in forms(secret)}
-        longest_first = sorted(self._kinds, key=len, reverse=True)
-        self._pattern = re.compile(b"|".join(map(re.escape, longest_first)))
-
-    def in_bytes(self, content):
-        """The kinds of secrets in `content`, with where they are."""
-        return [(self._kinds[hit.group()], hit.start()) for hit in self._pattern.finditer(content)]
-
-    def in_folder(self, folder):
-        """Every hit in every file below `folder`, as a line to read."""
-        hits = []
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and path.stat().st_size > 0:
-                with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                    hits += [f"a {kind} at byte {place} of {path.relative_to(folder)}" for kind, place in self.in_bytes(content)]
-        return hits
+    `grep` looks for thousands of strings at once as fast as it reads; it gets them on its standard
+    input, so that the search does not itself write them anywhere.
+    """
+    kinds = {form: kind for kind, those in secrets.items() for secret in those for form in forms(secret)}
+    found = subprocess.run(
+        ["grep", "--recursive", "--text", "--byte-offset", "--only-matching", "--fixed-strings", "--file=-", "."],
+        input=b"\n".join(kinds), stdout=subprocess.PIPE, cwd=folder, env={"LC_ALL": "C", "PATH": os.environ["PATH"]}, check=False,
+    )  # fmt: skip
+    # 1 is nothing found; more is a failure.
+    assert found.returncode in (0, 1), found.returncode
+    hits = [line.split(b":", 2) for line in found.stdout.splitlines()]
+    return [f"a {kinds[match]} at byte {int(place)} of {path.decode()[2:]}" for path, place, match in hits]

@@ -13,7 +13,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 # The last one searches what all others left behind.
-FILES = ["sdks", "oauth_clients", "demonstration", "crash", "browser", "canary"]
+FILES = ["sdks", "oauth_clients", "demonstration", "crash", "browser", "pages", "canary"]
 
 
 class Result(unittest.TestResult):
@@ -59,7 +59,7 @@ def main():
     if unknown:
         raise SystemExit(f"there is no {unknown[0]}: {', '.join(FILES)}")
     # Being told to stop is an ordinary end, at which the harness ends its processes.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     result = Result()
     unittest.defaultTestLoader.loadTestsFromNames([f"test_{name}" for name in names]).run(result)
     failed = len(result.failures) + len(result.errors)

@@ -15,14 +15,14 @@ class Canary(unittest.TestCase):
         for number, form in enumerate(forms):
             (folder / str(number)).write_bytes(b"before " + form + b" after")
 
-        found = canary.Search({"planted": {planted}}).in_folder(folder)
+        found = canary.search(folder, {"planted": {planted}})
 
         self.assertEqual(len({hit.split()[-1] for hit in found}), len(forms))
 
-    def test_149_no_secret_is_in_any_file_that_a_run_leaves_behind(self):
+    def test_threat_149_no_secret_is_in_any_file_that_a_run_leaves_behind(self):
         folder = this_run().folder
         self.assertTrue(list(folder.glob("*/data/*.db*")), "there is nothing to search: run this after other tests")
 
-        hits = canary.Search(canary.noted()).in_folder(folder)
+        hits = canary.search(folder, canary.noted())
 
         self.assertEqual(hits[:20], [], f"{len(hits)} hits")

@@ -15,4 +15,5 @@ mod api;
 mod gateway;
 mod oauth;
 mod support;
+mod threats;
 mod web;

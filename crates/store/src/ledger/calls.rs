@@ -82,9 +82,22 @@ pub struct DaySpend {
     pub requests: u64,
 }
 
+/// The columns are named: a prepared `*` breaks when a newer version adds one.
+macro_rules! select_calls {
+    ($which:literal) => {
+        concat!(
+            "select id, tenant_id, grant_id, user_id, client_id, provider, model, capability, held_nanos, output_cap,
+                    admitted_at, settled_at, cost_nanos, label, outcome, input_tokens, cached_input_tokens,
+                    cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, price_digest
+             from calls ",
+            $which
+        )
+    };
+}
+
 impl Store {
     pub async fn call(&self, tenant_id: &TenantId, id: &CallId) -> Result<Option<CallRecord>, StoreError> {
-        let row = sql("select * from calls where tenant_id = $1 and id = $2")
+        let row = sql(select_calls!("where tenant_id = $1 and id = $2"))
             .bind(tenant_id)
             .bind(id)
             .first(self.pool())
@@ -105,9 +118,10 @@ impl Store {
                 Some((at, id)) => (*at, id.as_str()),
                 None => (Timestamp::from_millis(i64::MAX), ""),
             };
-            let rows = sql("select * from calls
-                 where tenant_id = $1 and grant_id = $2 and (admitted_at, id) < ($3, $4)
-                 order by admitted_at desc, id desc limit $5")
+            let rows = sql(select_calls!(
+                "where tenant_id = $1 and grant_id = $2 and (admitted_at, id) < ($3, $4)
+                 order by admitted_at desc, id desc limit $5"
+            ))
             .bind(tenant_id)
             .bind(&grant_id)
             .bind(before)

@@ -30,7 +30,7 @@ use aipassport_domain::{
 
 pub(crate) use self::queue::Queue;
 pub use self::{
-    calls::{CallPage, CallRecord, CallsOf, DaySpend, GrantUsage, SettledCall},
+    calls::{CallPage, CallRecord, CallsOf, DaySpend, SettledCall},
     invariants::{Fault, Finding},
     refusals::RefusalCount,
 };

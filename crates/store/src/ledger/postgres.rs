@@ -40,7 +40,8 @@ pub(crate) fn start(url: &str, instance_id: &str) -> sqlx::Result<Queue> {
         .max_connections(1)
         .acquire_timeout(LONGEST_STEP)
         .test_before_acquire(false)
-        .connect_lazy_with(options.options([("lock_timeout", LONGEST_LOCK)]));
+        // A commit is on the disk when it returns, whatever the server does for others.
+        .connect_lazy_with(options.options([("lock_timeout", LONGEST_LOCK), ("synchronous_commit", "on")]));
     let writer = Writer {
         pool,
         instance_id: instance_id.to_owned(),
@@ -115,7 +116,8 @@ impl Writer {
 
     async fn commit(&self, operations: Vec<Operation>) -> Result<Vec<Outcome>, Failed> {
         let applied = in_time(async {
-            let mut tx = self.pool.begin().await?;
+            // Each statement sees what was committed before it: what is locked first is new then.
+            let mut tx = self.pool.begin_with("begin isolation level read committed").await?;
             let mut books = load(&mut tx, &Needs::of(&operations)).await?;
             let outcomes = books.apply(operations);
             write(&mut tx, &books, &outcomes, &self.instance_id).await?;

@@ -232,6 +232,27 @@ async fn threat_97_a_code_of_a_disabled_client_is_not_redeemed() {
     .await;
 }
 
+/// `security.md` 97: a code does not outlive the signing out of who granted it.
+#[tokio::test]
+async fn threat_97_a_code_of_a_user_who_signed_out_is_not_redeemed() {
+    on_both_engines(async |world| {
+        let session = world.signed_in("user", "cookie").await;
+        let (_, code) = world.approved("one").await;
+        let redeemed = world.granted("two").await;
+
+        let signed_out = event(Happened::SignedOut);
+        world
+            .store
+            .end_browser_session(&session.hash, &signed_out)
+            .await
+            .unwrap();
+
+        assert_eq!(world.redeem(&code, "refresh").await, Redemption::Gone);
+        assert_eq!(world.store.grants(&world.tenant).await.unwrap(), [redeemed]);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_grant_that_would_be_over_already_is_not_made() {
     on_both_engines(async |world| {

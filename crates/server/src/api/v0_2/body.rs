@@ -1,12 +1,12 @@
 //! Reading a JSON body member by member, and saying of each what is wrong with it.
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use http::{Request, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::error::{Details, Error};
-use crate::unique_json;
+use crate::{app::App, small_body, unique_json};
 
 const LARGEST: usize = 256 * 1024;
 const DEEPEST: u8 = 16;
@@ -22,12 +22,12 @@ impl Members {
     ///
     /// Security invariant: nothing but `application/json` is read, because a page of any origin can
     /// make a browser send the other types (`security.md` 64).
-    pub(super) async fn of(request: Request<Body>) -> Result<Self, Error> {
+    pub(super) async fn of(app: &App, request: Request<Body>) -> Result<Self, Error> {
         let is_json = request.headers().get(header::CONTENT_TYPE).is_some_and(|content_type| {
             let media_type = content_type.to_str().unwrap_or_default().split(';').next();
             media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
         });
-        let body = to_bytes(request.into_body(), LARGEST)
+        let body = small_body::read(app, request.into_body(), LARGEST)
             .await
             .map_err(|_| Error::NotJson)?;
         let members = match unique_json::read(&body, DEEPEST) {

@@ -34,7 +34,7 @@ pub(super) async fn approve(
 ) -> Result<Json<ShownGrant>, Error> {
     let user = caller::changing(&app, request.headers()).await?;
     let found = pending(&app, &GrantId::new(id), &user.id).await?;
-    let (asked, chosen) = chosen(request, &found).await?;
+    let (asked, chosen) = chosen(&app, request, &found).await?;
 
     let now = app.clock.now();
     let approved = work_out(&[asked], &[chosen], &app.config.grants, now)?;
@@ -63,7 +63,7 @@ pub(super) async fn deny(
 ) -> Result<Json<ShownGrant>, Error> {
     let user = caller::changing(&app, request.headers()).await?;
     let found = pending(&app, &GrantId::new(id), &user.id).await?;
-    Members::of(request).await?.finish()?;
+    Members::of(&app, request).await?.finish()?;
 
     let what = Happened::GrantDenied {
         request_id: found.request.id.clone(),
@@ -91,8 +91,8 @@ async fn pending(app: &App, id: &GrantId, user_id: &UserId) -> Result<Found, Err
 }
 
 /// What was asked, and what of it the user chose.
-async fn chosen(request: Request<Body>, found: &Found) -> Result<(AiAccess, AiAccess), Error> {
-    let mut body = Members::of(request).await?;
+async fn chosen(app: &App, request: Request<Body>, found: &Found) -> Result<(AiAccess, AiAccess), Error> {
+    let mut body = Members::of(app, request).await?;
     let asked = found.request.asked.first().ok_or(Error::NotFound)?;
     let scope: Scope = body.take("scope").unwrap_or_default();
     let seconds = body.take("expiresInSeconds").unwrap_or(LIFETIME_SECONDS);

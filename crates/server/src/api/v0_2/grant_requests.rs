@@ -36,7 +36,7 @@ const LONGEST_REASON: usize = 280;
 
 pub(super) async fn ask(State(app): State<App>, request: Request<Body>) -> Result<Response, Error> {
     let headers = request.headers().clone();
-    let mut body = Members::of(request).await?;
+    let mut body = Members::of(&app, request).await?;
     let client_id: Option<String> = body.take("client_id");
     let client = registered(&app, &headers, client_id.as_deref()).await?;
     let names = app_names(&mut body, client.as_ref());

@@ -118,7 +118,7 @@ async fn changed(
     grant: &Grant,
     now: Timestamp,
 ) -> Result<Approved, Error> {
-    let mut body = Members::of(request).await?;
+    let mut body = Members::of(app, request).await?;
     let scope: Option<Scope> = body.take("scope");
     let seconds: Option<u32> = body.take("expiresInSeconds");
     if seconds == Some(0) {
@@ -173,7 +173,7 @@ fn was_asked(access: &AiAccess, asked: &[AiAccess]) -> bool {
 async fn addressed(app: &App, id: &str, request: Request<Body>) -> Result<Grant, Error> {
     let user = caller::changing(app, request.headers()).await?;
     let found = own_grant(app, &GrantId::new(id), &user.id).await?;
-    Members::of(request).await?.finish()?;
+    Members::of(app, request).await?.finish()?;
     found.grant.ok_or(Error::NotFound)
 }
 

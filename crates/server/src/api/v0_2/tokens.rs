@@ -29,7 +29,7 @@ use crate::{
 
 /// `POST /tokens`: for whoever asked, and can prove it with the secret that only they got.
 pub(super) async fn issue(State(app): State<App>, request: Request<Body>) -> Result<Response, Error> {
-    let mut body = Members::of(request).await?;
+    let mut body = Members::of(&app, request).await?;
     let grant_id: Option<String> = body.take_required("grantId");
     let request_secret: Option<String> = body.take_required("requestSecret");
     body.finish()?;

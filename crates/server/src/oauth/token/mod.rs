@@ -28,7 +28,7 @@ mod refresh_token;
 
 pub(super) async fn token(State(app): State<App>, request: Request<Body>) -> Result<Response, OAuthError> {
     let headers = request.headers().clone();
-    let parameters = Parameters::of_form(request).await?;
+    let parameters = Parameters::of_form(&app, request).await?;
     let client = authenticate(&app, &headers, &parameters).await?;
     check_scope(&parameters)?;
     let answer = match parameters.required("grant_type")? {

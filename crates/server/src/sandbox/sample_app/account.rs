@@ -74,9 +74,12 @@ impl Accounts {
 
     /// Tokens that are good for a while.
     async fn fresh_passport(&self, visitor: &SharedVisitor) -> Result<Passport, Refusal> {
-        let passport = visitor.lock().await.passport.clone();
+        let (passport, ended) = {
+            let visitor = visitor.lock().await;
+            (visitor.passport.clone(), visitor.ended.clone())
+        };
         match passport {
-            None => Err(Refusal::new("Jotter has no AI of its own. Connect yours first.")),
+            None => Err(ended.unwrap_or_else(|| Refusal::new("Jotter has no AI of its own. Connect yours first."))),
             Some(passport) if passport.is_fresh() => Ok(passport),
             Some(passport) => self.refresh(visitor, &passport).await,
         }
@@ -91,10 +94,7 @@ impl Accounts {
         }
         match self.broker.refresh(&present).await {
             Ok(refreshed) => Ok(visitor.passport.insert(refreshed).clone()),
-            Err(BrokerError::Refused(_)) => {
-                visitor.passport = None;
-                Err(Refusal::disconnected())
-            }
+            Err(BrokerError::Refused(_)) => Err(visitor.disconnect(Refusal::disconnected())),
             Err(error) => Err(unreachable(&error)),
         }
     }
@@ -107,7 +107,7 @@ fn unreachable(error: &BrokerError) -> Refusal {
 /// The refusal, after dropping the tokens it made useless.
 async fn told(visitor: &SharedVisitor, refusal: Refusal) -> Refusal {
     if refusal.is_disconnected {
-        visitor.lock().await.passport = None;
+        return visitor.lock().await.disconnect(refusal);
     }
     refusal
 }

@@ -118,6 +118,7 @@ async fn finish_connecting(
 async fn disconnect(State(app): State<App>, headers: HeaderMap) -> Result<Response, AppError> {
     let (visitor, cookie) = app.visitors.of(&headers)?;
     let mut visitor = visitor.lock().await;
+    visitor.ended = None;
     if let Some(passport) = visitor.passport.take() {
         visitor.notice = Some(match app.accounts.broker.revoke(&passport).await {
             Ok(()) => "Disconnected. Jotter has given its access back.".to_owned(),

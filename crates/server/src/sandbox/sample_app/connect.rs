@@ -83,6 +83,7 @@ pub(super) async fn finish(accounts: &Accounts, visitor: &mut Visitor, callback:
                 .redeem(&code, &pending.code_verifier, &redirect_uri(options))
                 .await?;
             visitor.passport = Some(passport);
+            visitor.ended = None;
             Ok(())
         }
         (_, error) => {

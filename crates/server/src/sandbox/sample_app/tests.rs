@@ -289,8 +289,10 @@ async fn a_stop_is_shown_and_ends_the_connection() {
 
     browser.broker.is_revoked.store(true, Ordering::SeqCst);
     let refused = browser.stream("Hello").await;
+    let again = browser.stream("Hello").await;
 
     assert!(refused.contains("You stopped this app in AIPassport."), "{refused}");
+    assert_eq!(again, refused);
     assert!(browser.page().await.contains("Connect your AI"));
 }
 

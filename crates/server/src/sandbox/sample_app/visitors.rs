@@ -9,7 +9,10 @@ use std::{
 use aipassport_domain::secret::Secret;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::random::{NoRandomness, secret_text};
+use super::{
+    random::{NoRandomness, secret_text},
+    refusal::Refusal,
+};
 
 const COOKIE: &str = "jotter_visitor";
 const MOST_VISITORS: usize = 1000;
@@ -27,8 +30,18 @@ pub(super) struct Visitor {
     pub(super) note: String,
     pub(super) pending: Option<PendingConnection>,
     pub(super) passport: Option<Passport>,
+    /// Why the last tokens are gone, until others are there.
+    pub(super) ended: Option<Refusal>,
     /// What to say when the page is shown next.
     pub(super) notice: Option<String>,
+}
+
+impl Visitor {
+    /// Drops tokens that are of no more use, and remembers why.
+    pub(super) fn disconnect(&mut self, why: Refusal) -> Refusal {
+        self.passport = None;
+        self.ended.insert(why).clone()
+    }
 }
 
 /// A trip to the broker that has not come back yet.
@@ -88,6 +101,7 @@ impl Visitor {
             note: FIRST_NOTE.to_owned(),
             pending: None,
             passport: None,
+            ended: None,
             notice: None,
         }
     }

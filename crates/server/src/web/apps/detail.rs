@@ -7,7 +7,7 @@ use aipassport_domain::{
     ledger::LimitRule,
     usage::Usage,
 };
-use aipassport_store::CallRecord;
+use aipassport_store::{CallRecord, RefusalCount};
 use axum::{
     extract::{Path, RawQuery, State},
     response::Response,
@@ -27,7 +27,7 @@ use super::{
     },
     figures::{self, Standing},
     notice, own_grant,
-    view::{AppPage, CallRow},
+    view::{AppPage, CallRow, RefusalRow},
 };
 use crate::app::App;
 
@@ -46,6 +46,7 @@ pub(in super::super) async fn show(
     let clock = WallClock::new(app.clock.now(), &signed_in.user.time_zone);
     let clients = app.store.clients(&app.tenant_id).await?;
     let calls = figures::last_calls(&app, &grant.id, CALLS).await?;
+    let refusals = figures::refusals(&app, &grant.id).await?;
     let first = clock.today().saturating_sub((DAYS - 1).days());
     let by_day = figures::spent_by_day(&app, &signed_in, Some(&grant.id), first, &clock).await?;
     let standing = Standing::of(&app, grant).await?;
@@ -68,7 +69,7 @@ pub(in super::super) async fn show(
         counts: standing.spends(|rule| rule != LimitRule::Budget),
         days: charts::days(&by_day),
         calls: calls.iter().map(|call| call_row(call, &clock)).collect(),
-        refusals: Vec::new(),
+        refusals: refusals.iter().map(|refusal| refusal_row(refusal, &clock)).collect(),
         base_urls: grant
             .authorization_details
             .iter()
@@ -112,6 +113,21 @@ fn models(access: &AiAccess) -> String {
             format!("{} and {} more", first.join(", "), names.len() - NAMED_MODELS)
         }
         _ => names.join(", "),
+    }
+}
+
+fn refusal_row(refusal: &RefusalCount, clock: &WallClock) -> RefusalRow {
+    let (why, what_would_help) = sentences::rule_words(&refusal.rule);
+    let model = sentences::model_name(&refusal.model);
+    let what = if model.is_empty() { "A call".to_owned() } else { model };
+    let times = match refusal.count {
+        1 => String::new(),
+        count => format!(", {} times", words::grouped(count)),
+    };
+    RefusalRow {
+        what: format!("{what}{times}: {why}"),
+        what_would_help,
+        when: clock.ago(refusal.minute),
     }
 }
 

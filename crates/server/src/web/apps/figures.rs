@@ -8,7 +8,7 @@ use aipassport_domain::{
     money::Money,
     time::Period,
 };
-use aipassport_store::{CallPage, CallRecord, CallsOf, StoreError};
+use aipassport_store::{CallPage, CallRecord, CallsOf, RefusalCount, StoreError};
 use jiff::civil::Date;
 
 use super::super::{
@@ -17,6 +17,11 @@ use super::super::{
     words::{self, WallClock},
 };
 use crate::{app::App, browser_session::SignedIn};
+
+/// How far back refusals are told of, and how many rows and kinds of them at most.
+const REFUSAL_SECONDS: i64 = 30 * 86_400;
+const MOST_MINUTES: u32 = 1_000;
+const MOST_KINDS: usize = 20;
 
 /// A grant and where it stands.
 pub(super) struct Standing {
@@ -130,4 +135,24 @@ pub(super) async fn last_calls(app: &App, grant_id: &GrantId, limit: u32) -> Res
     app.store
         .calls_of(&app.tenant_id, CallsOf::Grant(grant_id), &page)
         .await
+}
+
+/// What was refused lately: the same kind of call once, with how often and when last.
+pub(super) async fn refusals(app: &App, grant_id: &GrantId) -> Result<Vec<RefusalCount>, StoreError> {
+    let since = app.clock.now().plus_seconds(-REFUSAL_SECONDS);
+    let by_minute = app
+        .store
+        .refusals_of(&app.tenant_id, grant_id, since, MOST_MINUTES)
+        .await?;
+    let mut kinds: Vec<RefusalCount> = Vec::new();
+    // The newest minute comes first, so the first of a kind says when it was last refused.
+    for refusal in by_minute {
+        let same = |kind: &&mut RefusalCount| kind.rule == refusal.rule && kind.model == refusal.model;
+        if let Some(kind) = kinds.iter_mut().find(same) {
+            kind.count = kind.count.saturating_add(refusal.count);
+        } else if kinds.len() < MOST_KINDS {
+            kinds.push(refusal);
+        }
+    }
+    Ok(kinds)
 }

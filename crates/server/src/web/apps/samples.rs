@@ -174,7 +174,12 @@ pub(in super::super) fn pages() -> Vec<(&'static str, String)> {
             row(local, GrantStatus::Paused, budget(40, 0, 200), 0),
             row(bot.clone(), GrantStatus::Exhausted, budget(300, 0, 300), 0),
         ],
-        vec![row(bot, GrantStatus::Revoked, budget(3, 0, 300), 0)],
+        vec![row(
+            app_words::face_of("Older bot", "https://bot.example", Badge::UNVERIFIED),
+            GrantStatus::Revoked,
+            budget(3, 0, 300),
+            0,
+        )],
     );
     vec![
         ("apps", full.render().unwrap()),

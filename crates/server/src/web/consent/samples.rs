@@ -34,7 +34,7 @@ fn account(provider: &str, provider_name: &str) -> AccountTerms {
             tick("embeddings", "Embeddings", "", true),
         ],
         features: Vec::new(),
-        models_sentence: "4 models it asked for, $\u{a0}–\u{a0}$$".to_owned(),
+        models_sentence: "4 models it asked for, $–$$".to_owned(),
         models_open: false,
         models: vec![
             tick("gpt-4o-mini", "gpt-4o-mini", "$", true),

@@ -390,7 +390,7 @@ fn presets(asked: Option<Money>, at_first: Money, picked: Option<&str>, is_untyp
     amounts.into_iter().map(tick).collect()
 }
 
-/// `4 models it asked for, $ – $$`.
+/// `4 models it asked for, $–$$`.
 fn models_sentence(access: &AiAccess, models: &[Tick]) -> String {
     let marks: Vec<&str> = models
         .iter()
@@ -399,10 +399,9 @@ fn models_sentence(access: &AiAccess, models: &[Tick]) -> String {
         .collect();
     let cheapest = marks.iter().min_by_key(|mark| mark.len());
     let dearest = marks.iter().max_by_key(|mark| mark.len());
-    // No-break spaces, so that the marks stay together.
     let marks_words = match (cheapest, dearest) {
         (Some(low), Some(high)) if low == high => format!(", {low}"),
-        (Some(low), Some(high)) => format!(", {low}\u{a0}–\u{a0}{high}"),
+        (Some(low), Some(high)) => format!(", {low}–{high}"),
         _ => String::new(),
     };
     let which = match models {

@@ -151,6 +151,28 @@ async fn a_refusal_for_money_says_where_the_limit_stands_and_who_can_raise_it() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_outside_the_providers_paths_says_the_same_in_plain_json() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    let grant = broker
+        .granted_with(|access| access.limits.budget = [(None, Money::from_nanos(1_000))].into())
+        .await;
+
+    let bearer = grant.bearer();
+    let refused = broker
+        .post_json("/proxy/chat", &[("authorization", &bearer)], &chat(100))
+        .await;
+
+    assert_eq!(refused.status, 402, "{}", refused.text());
+    let refused = refused.json();
+    assert_eq!(
+        (&refused["code"], &refused["aipassport"]["rule"]),
+        (&"budget".into(), &"budget".into())
+    );
+    assert!(refused["error"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn answers_say_how_much_of_the_rate_is_left() {
     let provider = TestProvider::start().await;
     let broker = TestBroker::before(&provider).await;
@@ -190,5 +212,41 @@ async fn threat_137_a_model_without_a_price_is_refused_not_free() {
         (refused.status, refused.json()["aipassport"]["rule"].as_str()),
         (403, Some("price_unknown"))
     );
+    assert!(provider.received().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_calls_are_counted_by_rule_for_the_user_to_see() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    let grant = broker.granted().await;
+    let mut dearer = chat(5);
+    dearer["model"] = "gpt-4o".into();
+
+    for _ in 0..3 {
+        broker.chat(&grant, &dearer).await;
+    }
+    broker
+        .get("/openai/v1/organization/costs", &[("authorization", &grant.bearer())])
+        .await;
+
+    let (tenant_id, since) = (&broker.app.tenant_id, broker.app.clock.now());
+    let counted = async || {
+        let refusals = broker
+            .app
+            .store
+            .refusals_of(tenant_id, grant.id(), since, 10)
+            .await
+            .unwrap();
+        let counts = refusals
+            .into_iter()
+            .map(|refusal| (refusal.rule, refusal.model, refusal.count));
+        counts.collect::<Vec<_>>()
+    };
+    let expected = [
+        ("model".to_owned(), "gpt-4o".to_owned(), 3),
+        ("path".to_owned(), String::new(), 1),
+    ];
+    crate::support::ledger::eventually(async || counted().await == expected).await;
     assert!(provider.received().is_empty());
 }

@@ -14,14 +14,18 @@ use tokio::sync::Semaphore;
 
 use crate::support::{
     TestBroker,
-    grant::{TestGrant, chat, streamed_chat},
+    grant::{TestGrant, access_to, chat, streamed_chat},
     ledger::{eventually, within_two_seconds},
-    provider::{Step, TestProvider, delta, stream_head},
+    provider::{Step, TestProvider, delta, last_chunk, stream_head, usage_and_done},
 };
 
 /// A stream under way, of which the first word has arrived.
 async fn open_stream(broker: &TestBroker, provider: &TestProvider, grant: &TestGrant) -> Incoming {
     provider.then([stream_head(), delta("Hel"), Step::Hang]);
+    stream_of(broker, grant).await
+}
+
+async fn stream_of(broker: &TestBroker, grant: &TestGrant) -> Incoming {
     let bearer = grant.bearer();
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
     let body = streamed_chat(10_000).to_string();
@@ -78,6 +82,46 @@ async fn threat_178_a_paused_grant_ends_its_streams() {
 async fn threat_178_an_expired_grant_ends_its_streams() {
     let expire = async |broker: &TestBroker, _: &TestGrant| broker.clock.advance_seconds(31 * 86_400);
     ends_by(expire, "grant_expired").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threat_178_a_removed_key_ends_its_streams() {
+    let remove = async |broker: &TestBroker, grant: &TestGrant| {
+        let (app, user_id) = (&broker.app, &grant.grant.user_id);
+        let keys = app.store.credentials_of(&app.tenant_id, user_id).await.unwrap();
+        let removed = Happened::CredentialRemoved {
+            credential_id: keys[0].id.clone(),
+            provider: keys[0].provider.clone(),
+        };
+        let event = broker.event(Some(user_id), removed);
+        assert!(app.store.remove_credential(&keys[0].id, &event).await.unwrap());
+    };
+
+    ends_by(remove, "credential").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_key_finishes_what_it_began() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    let user = broker.user("alice").await;
+    broker.credential(&user, "openai", None).await;
+    let grant = broker.grant(&user, vec![access_to(&broker, "openai")]).await;
+    let gate = Arc::new(Semaphore::new(0));
+    provider.then([
+        stream_head(),
+        delta("Hel"),
+        Step::Wait(Arc::clone(&gate)),
+        usage_and_done(3, 2),
+        last_chunk(),
+    ]);
+    let stream = stream_of(&broker, &grant).await;
+
+    broker.credential(&user, "openai", None).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    gate.add_permits(1);
+
+    assert!(rest_of(stream).await.contains("[DONE]"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,6 +220,23 @@ async fn threat_178_a_stream_whose_client_does_not_read_is_ended_too() {
     within_two_seconds(eventually(async || provider.hang_ups() == 1)).await;
     assert_eq!(broker.only_settled(&grant).await.outcome, CallOutcome::Revoked);
     drop(stream);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threat_179_with_the_store_away_no_stream_goes_on_for_long() {
+    let provider = TestProvider::start().await;
+    let mut broker = TestBroker::before(&provider).await;
+    let grant = broker.granted().await;
+    let stream = open_stream(&broker, &provider, &grant).await;
+
+    broker.app.store.close().await;
+
+    let rest = tokio::time::timeout(Duration::from_secs(4), stream.collect()).await;
+    let rest = rest.expect("two seconds and an interval").unwrap().to_bytes();
+    assert!(String::from_utf8_lossy(&rest).contains("\"error\""));
+    eventually(async || provider.hang_ups() == 1).await;
+    // Settling goes on until the broker stops; then recovery's turn has come.
+    broker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Where a key may go.
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 use aipassport_domain::money::Money;
 use tokio::{
@@ -116,4 +116,26 @@ async fn threat_177_an_upstream_that_hangs_in_the_tls_handshake_runs_into_a_dead
     assert_eq!(refused.status, 504, "{}", refused.text());
     assert_eq!(broker.only_settled(&grant).await.cost, Money::ZERO);
     drop(listener);
+}
+
+#[test]
+fn threat_93_proxies_that_the_environment_names_have_no_say() {
+    let call = "gateway::call::a_call_reaches_the_provider_with_the_users_key_and_its_answer_comes_back";
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    for variable in [
+        "http_proxy",
+        "HTTP_PROXY",
+        "https_proxy",
+        "HTTPS_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+    ] {
+        // Nothing listens there.
+        again.env(variable, "http://127.0.0.1:1");
+    }
+
+    let run = again.args(["--exact", call]).output().unwrap();
+
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && said.contains("1 passed"), "{said}");
 }

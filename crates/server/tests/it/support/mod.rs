@@ -31,6 +31,7 @@ pub(crate) mod ledger;
 pub(crate) mod logs;
 pub(crate) mod oauth;
 pub(crate) mod provider;
+pub(crate) mod secrets;
 
 /// A Wednesday noon in 2026, UTC; time moves only when a test says so.
 pub(crate) const NOW: Timestamp = aipassport_domain::fixtures::NOW;

@@ -1,6 +1,6 @@
 //! The pages, as a browser sees them.
 
-mod browser;
+pub(crate) mod browser;
 mod consent;
 mod html;
 mod pages;

@@ -1,10 +1,11 @@
 //! What holds on every page, and what the pages of a signed-in user do.
 
 use aipassport_domain::secret::Secret;
+use aipassport_store::RefusalCount;
 
 use super::html;
 use crate::support::{
-    CANARY_KEY, TestBroker,
+    CANARY_KEY, NOW, TestBroker,
     grant::{access_to, chat},
     provider::{TestProvider, completion},
 };
@@ -215,6 +216,34 @@ async fn a_call_is_on_the_apps_page_with_its_cost_and_how_that_is_known() {
             .await
             .contains("Notes was charged $0.0006, as the provider reported.")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_told_with_what_would_have_let_it_pass() {
+    let broker = TestBroker::start().await;
+    let ana = broker.user("ana").await;
+    let grant = broker.grant(&ana, vec![access_to(&broker, "openai")]).await;
+    let refused = |minute: i64, count| RefusalCount {
+        tenant_id: broker.app.tenant_id.clone(),
+        grant_id: grant.id().clone(),
+        minute: NOW.plus_seconds(-60 * minute),
+        rule: "model".to_owned(),
+        model: "gpt-5-pro<b>".to_owned(),
+        count,
+    };
+    let counts = [refused(12, 11), refused(3, 1)];
+    broker.app.store.record_refusals(&counts).await.unwrap();
+
+    let page = broker
+        .browser_of(&ana)
+        .await
+        .page(&format!("/apps/{}", grant.id()))
+        .await;
+
+    let said = html::unescape(&page);
+    assert!(said.contains("gpt-5-pro<b>, 12 times: not one of the models you allowed"));
+    assert!(said.contains("It would pass if you allowed that model") && said.contains("3 min ago"));
+    assert!(!page.contains("<b>"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

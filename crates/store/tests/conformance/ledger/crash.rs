@@ -100,8 +100,7 @@ fn live_and_be_killed(world: &World, grant: &GrantId, life: u64) -> Told {
         process.kill().unwrap();
         process.wait().unwrap();
     });
-    for line in first.into_iter().chain(lines) {
-        let Ok(line) = line else { break };
+    for line in first.into_iter().chain(lines).map_while(Result::ok) {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
             [.., "held", id, "."] => told.admitted.push(CallId::new(id)),
@@ -120,9 +119,10 @@ fn live_and_be_killed(world: &World, grant: &GrantId, life: u64) -> Told {
 #[ignore = "run by the test above, to be killed"]
 async fn the_process_that_is_killed() {
     let Ok(database) = env::var(DATABASE) else { return };
-    let url = match database.starts_with("postgres") {
-        true => DatabaseUrl::Postgres(database),
-        false => DatabaseUrl::Sqlite(database.into()),
+    let url = if database.starts_with("postgres") {
+        DatabaseUrl::Postgres(database)
+    } else {
+        DatabaseUrl::Sqlite(database.into())
     };
     let life = env::var(LIFE).unwrap();
     let store = Store::open(&url, &format!("life {life}")).await.unwrap();

@@ -7,6 +7,7 @@ use aipassport_domain::{
     grant::Grant,
     ledger::{LimitRule, Reservation},
     limits::Limits,
+    money::Money,
     time::Period,
 };
 use aipassport_store::{DatabaseUrl, Ledger, ReserveError, Store};
@@ -148,8 +149,8 @@ async fn threat_148_what_the_calls_came_to_is_what_the_accounts_say() {
         for id in ["one", "two", "three"] {
             let limits = Limits {
                 budget: [
-                    (None, budget(40 * HELD).budget[&None]),
-                    (Some(Period::DAY), budget(30 * HELD).budget[&None]),
+                    (None, Money::from_nanos(40 * HELD)),
+                    (Some(Period::DAY), Money::from_nanos(30 * HELD)),
                 ]
                 .into(),
                 requests: [(Some(Period::HOUR), 35)].into(),

@@ -1,6 +1,6 @@
 //! What becomes of the holds of an instance that died.
 
-use aipassport_domain::{audit::CallOutcome, fixtures::NOW, usage::TruthLabel};
+use aipassport_domain::{audit::CallOutcome, fixtures::NOW, policy::Permit, usage::TruthLabel};
 use aipassport_store::{Fault, Ledger, Store};
 
 use super::{Balance, budget, cost, permit};
@@ -8,7 +8,7 @@ use crate::support::{World, in_parallel, on_both_engines};
 
 impl World {
     /// Another instance on the same database, which has held a call and will not come back.
-    async fn instance_that_dies_holding(&self, call: aipassport_domain::policy::Permit) -> Store {
+    async fn instance_that_dies_holding(&self, call: Permit) -> Store {
         let dying = Store::open(&self.url, "dying").await.unwrap();
         dying.heartbeat(NOW).await.unwrap();
         dying.reserve(call, NOW).await.unwrap();
@@ -180,7 +180,7 @@ impl World {
 
     async fn findings(&self) -> Vec<String> {
         let findings = self.store.check_invariants(NOW).await.unwrap();
-        let told = findings.iter().map(|finding| finding.to_string());
+        let told = findings.iter().map(ToString::to_string);
         told.map(|text| text.split_once(": ").unwrap().1.to_owned()).collect()
     }
 }

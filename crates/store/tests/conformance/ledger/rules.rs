@@ -323,6 +323,32 @@ async fn threat_163_a_model_name_that_cannot_be_stored_fails_nobody_else() {
     .await;
 }
 
+#[tokio::test]
+async fn an_account_that_cannot_be_read_refuses_its_own_calls_alone() {
+    on_both_engines(async |world| {
+        let broken = world.granted_with("broken", budget(100)).await;
+        let sound = world.granted_with("sound", budget(100)).await;
+        let held = world.store.reserve(permit(&broken, "held", 10), NOW).await.unwrap();
+        sqlx::query("update accounts set state = '?' where subject = $1")
+            .bind(broken.id.as_str())
+            .execute(&mut world.connection().await)
+            .await
+            .unwrap();
+
+        let (refused, admitted, settled) = tokio::join!(
+            world.store.reserve(permit(&broken, "refused", 1), NOW),
+            world.store.reserve(permit(&sound, "admitted", 1), NOW),
+            world.store.settle(cost(&held, 5), NOW),
+        );
+
+        assert_eq!(refused, Err(ReserveError::Unavailable));
+        assert!(admitted.is_ok() && settled.is_ok());
+        let cost = world.call("held").await.settled.map(|settled| settled.cost.nanos());
+        assert_eq!(cost, Some(5));
+    })
+    .await;
+}
+
 /// A client that hangs up while its call waits to be admitted.
 #[tokio::test]
 async fn a_caller_that_goes_away_leaves_no_hold() {

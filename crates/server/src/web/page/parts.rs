@@ -5,17 +5,17 @@ use aipassport_domain::{
     ledger::{Amount, LimitRule, LimitState},
 };
 
-use super::words;
+use crate::web::words;
 
 /// The state of a grant, as stamped into a passport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) word: &'static str,
-    pub(super) class: &'static str,
+pub(in crate::web) struct Stamp {
+    pub(in crate::web) word: &'static str,
+    pub(in crate::web) class: &'static str,
 }
 
 impl Stamp {
-    pub(super) fn of(status: GrantStatus) -> Self {
+    pub(in crate::web) fn of(status: GrantStatus) -> Self {
         let word = match status {
             GrantStatus::Pending => "Waiting",
             GrantStatus::Approved => "Approved",
@@ -34,21 +34,21 @@ impl Stamp {
 
 /// How far an app's address can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Badge {
-    pub(super) words: &'static str,
-    pub(super) class: &'static str,
+pub(in crate::web) struct Badge {
+    pub(in crate::web) words: &'static str,
+    pub(in crate::web) class: &'static str,
 }
 
 impl Badge {
-    pub(super) const CHECKED: Self = Self {
+    pub(in crate::web) const CHECKED: Self = Self {
         words: "address checked",
         class: "checked",
     };
-    pub(super) const UNVERIFIED: Self = Self {
+    pub(in crate::web) const UNVERIFIED: Self = Self {
         words: "not verified",
         class: "unverified",
     };
-    pub(super) const LOCAL: Self = Self {
+    pub(in crate::web) const LOCAL: Self = Self {
         words: "an app on this computer cannot be verified",
         class: "local",
     };
@@ -56,23 +56,23 @@ impl Badge {
 
 /// Who an app says it is, cleaned, and how far that can be believed.
 #[derive(Clone, Debug)]
-pub(super) struct AppFace {
-    pub(super) name: String,
-    pub(super) address: String,
-    pub(super) initial: String,
-    pub(super) badge: Badge,
+pub(in crate::web) struct AppFace {
+    pub(in crate::web) name: String,
+    pub(in crate::web) address: String,
+    pub(in crate::web) initial: String,
+    pub(in crate::web) badge: Badge,
 }
 
 /// What is wrong with one field of a form.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FieldError {
+pub(in crate::web) struct FieldError {
     /// The id of the field's element.
-    pub(super) field: String,
-    pub(super) words: String,
+    pub(in crate::web) field: String,
+    pub(in crate::web) words: String,
 }
 
 impl FieldError {
-    pub(super) fn new(field: impl Into<String>, words: impl Into<String>) -> Self {
+    pub(in crate::web) fn new(field: impl Into<String>, words: impl Into<String>) -> Self {
         Self {
             field: field.into(),
             words: words.into(),
@@ -80,22 +80,25 @@ impl FieldError {
     }
 }
 
+/// A bar shorter than so many thousandths looks empty.
+const LEAST_SEEN: u64 = 12;
+
 /// Used, held and left of one limit.
 #[derive(Clone, Debug)]
-pub(super) struct Spend {
+pub(in crate::web) struct Spend {
     /// Whose account, where a grant has several.
-    pub(super) account: Option<String>,
-    pub(super) used: String,
-    pub(super) held: Option<String>,
-    pub(super) limit: String,
-    pub(super) per: String,
-    pub(super) used_percent: String,
-    pub(super) used_and_held_percent: String,
-    pub(super) class: &'static str,
+    pub(in crate::web) account: Option<String>,
+    pub(in crate::web) used: String,
+    pub(in crate::web) held: Option<String>,
+    pub(in crate::web) limit: String,
+    pub(in crate::web) per: String,
+    pub(in crate::web) used_percent: String,
+    pub(in crate::web) used_and_held_percent: String,
+    pub(in crate::web) class: &'static str,
 }
 
 impl Spend {
-    pub(super) fn of(state: &LimitState, account: Option<String>) -> Self {
+    pub(in crate::web) fn of(state: &LimitState, account: Option<String>) -> Self {
         let (used, held, limit) = (raw(state.used), raw(state.reserved), raw(state.limit));
         let share = per_mille(used.saturating_add(held), limit);
         Self {
@@ -118,7 +121,7 @@ impl Spend {
     }
 }
 
-pub(super) fn amount(amount: Amount) -> String {
+pub(in crate::web) fn amount(amount: Amount) -> String {
     match amount {
         Amount::Money(money) => words::dollars(money),
         Amount::Count(count) => words::grouped(count),
@@ -148,9 +151,11 @@ fn raw(amount: Amount) -> u64 {
     }
 }
 
+/// Rounded down, but what is there at all is seen.
 fn per_mille(part: u64, whole: u64) -> u64 {
     let share = u128::from(part) * 1000 / u128::from(whole.max(1));
-    u64::try_from(share.min(1000)).unwrap_or(1000)
+    let least = if part > 0 { LEAST_SEEN } else { 0 };
+    u64::try_from(share.min(1000)).unwrap_or(1000).max(least)
 }
 
 fn percent(per_mille: u64) -> String {

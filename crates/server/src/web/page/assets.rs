@@ -7,18 +7,22 @@ use axum::{
 };
 use http::{StatusCode, header};
 
-pub(super) const ROUTE: &str = "/static/{digest}/{name}";
+pub(in crate::web) const ROUTE: &str = "/static/{digest}/{name}";
 
 /// (name, content type, content).
 const FILES: [(&str, &str, &str); 4] = [
-    ("app.css", "text/css; charset=utf-8", include_str!("static/app.css")),
+    ("app.css", "text/css; charset=utf-8", include_str!("../static/app.css")),
     (
         "app.js",
         "text/javascript; charset=utf-8",
-        include_str!("static/app.js"),
+        include_str!("../static/app.js"),
     ),
-    ("guilloche.svg", "image/svg+xml", include_str!("static/guilloche.svg")),
-    ("icon.svg", "image/svg+xml", include_str!("static/icon.svg")),
+    (
+        "guilloche.svg",
+        "image/svg+xml",
+        include_str!("../static/guilloche.svg"),
+    ),
+    ("icon.svg", "image/svg+xml", include_str!("../static/icon.svg")),
 ];
 
 /// Of every file's content (FNV-1a): it names a version, and protects nothing.
@@ -38,11 +42,11 @@ const DIGEST: u64 = {
     digest
 };
 
-pub(super) fn address(name: &str) -> String {
+pub(in crate::web) fn address(name: &str) -> String {
     format!("/static/{DIGEST:016x}/{name}")
 }
 
-pub(super) async fn serve(Path((digest, name)): Path<(String, String)>) -> Response {
+pub(in crate::web) async fn serve(Path((digest, name)): Path<(String, String)>) -> Response {
     let file = FILES.iter().find(|(known, _, _)| *known == name);
     let Some((_, content_type, content)) = file.filter(|_| digest == format!("{DIGEST:016x}")) else {
         return StatusCode::NOT_FOUND.into_response();

@@ -85,3 +85,6 @@ fn check_peer(target: &Target, stream: TcpStream) -> Result<TcpStream, UpstreamE
 fn may_connect(target: &Target, address: SocketAddr) -> bool {
     target.is_allowed || is_public(address.ip())
 }
+
+#[cfg(test)]
+mod tests;

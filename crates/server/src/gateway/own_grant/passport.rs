@@ -16,8 +16,11 @@ use http::request;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{authenticate::authenticate, error::GatewayError, plain};
-use crate::app::App;
+use super::plain;
+use crate::{
+    app::App,
+    gateway::{authenticate::authenticate, error::GatewayError},
+};
 
 pub(super) async fn passport(State(app): State<App>, request: Request) -> Response {
     let (head, _) = request.into_parts();

@@ -21,15 +21,17 @@ use http::request;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{
-    authenticate::{Caller, authenticate},
-    error::GatewayError,
-    plain,
+use super::plain;
+use crate::{
+    app::App,
+    gateway::{
+        authenticate::{Caller, authenticate},
+        error::GatewayError,
+    },
 };
-use crate::app::App;
 
 /// A provider's own models path.
-pub(super) async fn on_provider_path(
+pub(in crate::gateway) async fn on_provider_path(
     app: &App,
     adapter: &'static dyn ProviderAdapter,
     caller: Caller,

@@ -4,13 +4,15 @@ use axum::{body::Body, response::Response};
 use http::{HeaderValue, header};
 use serde_json::Value;
 
-use super::{
-    error::{Asked, GatewayError},
-    headers,
+use crate::{
+    app::App,
+    gateway::{
+        error::{Asked, GatewayError},
+        headers,
+    },
 };
-use crate::app::App;
 
-pub(super) fn respond(app: &App, answer: Result<Value, GatewayError>) -> Response {
+pub(in crate::gateway) fn respond(app: &App, answer: Result<Value, GatewayError>) -> Response {
     let now = app.clock.now();
     let request_id = app.random.id(now);
     match answer {
@@ -32,7 +34,7 @@ pub(super) fn respond(app: &App, answer: Result<Value, GatewayError>) -> Respons
 }
 
 /// A 200 of JSON that is written already.
-pub(super) fn json(body: Body) -> Response {
+pub(in crate::gateway) fn json(body: Body) -> Response {
     let mut response = Response::new(body);
     response
         .headers_mut()

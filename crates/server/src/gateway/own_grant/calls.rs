@@ -9,8 +9,12 @@ use axum::{
 use http::request;
 use serde_json::{Value, json};
 
-use super::{authenticate::authenticate, error::GatewayError, plain};
-use crate::{app::App, caller};
+use super::plain;
+use crate::{
+    app::App,
+    caller,
+    gateway::{authenticate::authenticate, error::GatewayError},
+};
 
 /// Whose calls may be seen.
 enum Viewer {

@@ -9,7 +9,7 @@ use axum::{
 };
 use http::{HeaderMap, header, request::Parts};
 
-use super::{error::PageError, throttle};
+use crate::web::{error::PageError, throttle};
 use crate::{
     app::App,
     browser_session::{self, SignedIn, check_origin},
@@ -20,50 +20,51 @@ const LIVE_HEADER: &str = "aipassport-live";
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
 /// A signed-in user who looks at a page.
-pub(super) struct Visitor(pub(super) SignedIn);
+pub(in crate::web) struct Visitor(pub(in crate::web) SignedIn);
 
 /// A form that a signed-in user sent from a page of ours.
-pub(super) struct SignedForm {
-    pub(super) signed_in: SignedIn,
-    pub(super) fields: Fields,
-    pub(super) headers: HeaderMap,
-    pub(super) peer: Option<IpAddr>,
+pub(in crate::web) struct SignedForm {
+    pub(in crate::web) signed_in: SignedIn,
+    pub(in crate::web) fields: Fields,
+    pub(in crate::web) headers: HeaderMap,
+    pub(in crate::web) peer: Option<IpAddr>,
 }
 
 /// A form sent from a page of ours before sign-in.
-pub(super) struct OpenForm {
-    pub(super) fields: Fields,
-    pub(super) headers: HeaderMap,
-    pub(super) peer: Option<IpAddr>,
+pub(in crate::web) struct OpenForm {
+    pub(in crate::web) fields: Fields,
+    pub(in crate::web) headers: HeaderMap,
+    pub(in crate::web) peer: Option<IpAddr>,
 }
 
-/// A form's fields in their order; names may come more than once.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Fields(Vec<(String, String)>);
+/// A form's fields in their order; names may come more than once. A password may be among them, so
+/// they are not to be printed.
+#[derive(Clone, Default)]
+pub(in crate::web) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    pub(super) fn parse(body: &[u8]) -> Self {
+    pub(in crate::web) fn parse(body: &[u8]) -> Self {
         Self(form_urlencoded::parse(body).into_owned().collect())
     }
 
     /// The first field of that name, trimmed; empty where there is none.
-    pub(super) fn text(&self, name: &str) -> &str {
+    pub(in crate::web) fn text(&self, name: &str) -> &str {
         self.raw(name).trim()
     }
 
     /// As it was typed, for passwords.
-    pub(super) fn raw(&self, name: &str) -> &str {
+    pub(in crate::web) fn raw(&self, name: &str) -> &str {
         self.all(name).next().unwrap_or_default()
     }
 
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(in crate::web) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0
             .iter()
             .filter(move |(known, _)| known == name)
             .map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn has(&self, name: &str, value: &str) -> bool {
+    pub(in crate::web) fn has(&self, name: &str, value: &str) -> bool {
         self.all(name).any(|known| known == value)
     }
 }

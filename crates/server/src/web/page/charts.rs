@@ -4,38 +4,38 @@
 use aipassport_domain::money::Money;
 use jiff::{ToSpan, civil::Date};
 
-use super::words;
+use crate::web::words;
 
 const BAR: u64 = 8;
 const STEP: u64 = 10;
 
 #[derive(Clone, Debug)]
-pub(super) struct Bars {
-    pub(super) width: u64,
-    pub(super) bars: Vec<Bar>,
+pub(in crate::web) struct Bars {
+    pub(in crate::web) width: u64,
+    pub(in crate::web) bars: Vec<Bar>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bar {
-    pub(super) x: u64,
-    pub(super) y: u64,
-    pub(super) width: u64,
-    pub(super) height: u64,
+pub(in crate::web) struct Bar {
+    pub(in crate::web) x: u64,
+    pub(in crate::web) y: u64,
+    pub(in crate::web) width: u64,
+    pub(in crate::web) height: u64,
 }
 
 /// The last days of an app: a chart, and the same as a table.
 #[derive(Clone, Debug)]
-pub(super) struct Days {
-    pub(super) width: u64,
-    pub(super) bars: Vec<Bar>,
-    pub(super) first: String,
-    pub(super) last: &'static str,
-    pub(super) most: String,
+pub(in crate::web) struct Days {
+    pub(in crate::web) width: u64,
+    pub(in crate::web) bars: Vec<Bar>,
+    pub(in crate::web) first: String,
+    pub(in crate::web) last: &'static str,
+    pub(in crate::web) most: String,
     /// (day, amount) of each day on which something was spent, newest first.
-    pub(super) rows: Vec<(String, String)>,
+    pub(in crate::web) rows: Vec<(String, String)>,
 }
 
-pub(super) fn bars(amounts: &[Money], height: u64) -> Bars {
+pub(in crate::web) fn bars(amounts: &[Money], height: u64) -> Bars {
     let most = amounts.iter().max().map_or(1, |most| most.nanos().max(1));
     let bars = (0_u64..).zip(amounts).map(|(place, amount)| {
         let share = i128::from(amount.nanos().max(0)) * i128::from(height) / i128::from(most);
@@ -55,11 +55,11 @@ pub(super) fn bars(amounts: &[Money], height: u64) -> Bars {
 }
 
 /// Every day from `first` to `last`.
-pub(super) fn days_between(first: Date, last: Date) -> Vec<Date> {
+pub(in crate::web) fn days_between(first: Date, last: Date) -> Vec<Date> {
     first.series(1.day()).take_while(|day| *day <= last).collect()
 }
 
-pub(super) fn days(spent: &[(Date, Money)]) -> Days {
+pub(in crate::web) fn days(spent: &[(Date, Money)]) -> Days {
     let amounts: Vec<Money> = spent.iter().map(|(_, amount)| *amount).collect();
     let Bars { width, bars } = bars(&amounts, 96);
     let short = |day: &Date| day.strftime("%-d %b").to_string();
@@ -82,7 +82,7 @@ pub(super) fn days(spent: &[(Date, Money)]) -> Days {
 ///
 /// `None` in the first three days, and where nothing was spent: a guess from so little would only
 /// mislead.
-pub(super) fn forecast(month: &[(Date, Money)]) -> Option<(Money, Money)> {
+pub(in crate::web) fn forecast(month: &[(Date, Money)]) -> Option<(Money, Money)> {
     let (today, _) = month.last()?;
     let days = i64::try_from(month.len()).ok()?;
     let left = i64::from(today.days_in_month()) - days;

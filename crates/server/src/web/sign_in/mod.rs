@@ -1,5 +1,8 @@
 //! Signing in and out: the only pages for people we do not know yet.
 
+pub(super) mod return_to;
+pub(super) mod throttle;
+
 use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
     secret::Secret,
@@ -17,7 +20,6 @@ use super::{
     form::{Fields, OpenForm, SignedForm},
     page::{Frame, page, see_other},
     return_to::own_path,
-    throttle,
 };
 use crate::{
     app::App,

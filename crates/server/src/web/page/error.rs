@@ -10,7 +10,7 @@ use axum::{
 };
 use http::StatusCode;
 
-use super::{
+use crate::web::{
     page::{Frame, page, see_other},
     parts::Stamp,
 };
@@ -18,7 +18,7 @@ use crate::{app::App, browser_session::Forged};
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PageError {
+pub(in crate::web) enum PageError {
     /// Sign in, and come back here.
     #[error("nobody is signed in")]
     SignIn { return_to: String },
@@ -40,25 +40,25 @@ pub(super) enum PageError {
 /// A page that says one thing and leads on.
 #[derive(Template)]
 #[template(path = "message.html")]
-pub(super) struct Message {
-    pub(super) frame: Frame,
-    pub(super) title: String,
-    pub(super) stamp: Option<Stamp>,
-    pub(super) paragraphs: Vec<String>,
-    pub(super) onward: Option<Onward>,
+pub(in crate::web) struct Message {
+    pub(in crate::web) frame: Frame,
+    pub(in crate::web) title: String,
+    pub(in crate::web) stamp: Option<Stamp>,
+    pub(in crate::web) paragraphs: Vec<String>,
+    pub(in crate::web) onward: Option<Onward>,
     /// What the number is, and the number: small, at the end.
-    pub(super) reference: Option<(&'static str, String)>,
+    pub(in crate::web) reference: Option<(&'static str, String)>,
 }
 
-pub(super) struct Onward {
-    pub(super) href: String,
-    pub(super) words: String,
+pub(in crate::web) struct Onward {
+    pub(in crate::web) href: String,
+    pub(in crate::web) words: String,
     /// Whether the browser goes there without being asked.
-    pub(super) by_itself: bool,
+    pub(in crate::web) by_itself: bool,
 }
 
 impl Message {
-    pub(super) fn new(frame: Frame, title: impl Into<String>, paragraphs: &[&str]) -> Self {
+    pub(in crate::web) fn new(frame: Frame, title: impl Into<String>, paragraphs: &[&str]) -> Self {
         Self {
             frame,
             title: title.into(),
@@ -73,7 +73,7 @@ impl Message {
         }
     }
 
-    pub(super) fn answer(&self, status: StatusCode) -> Result<Response, PageError> {
+    pub(in crate::web) fn answer(&self, status: StatusCode) -> Result<Response, PageError> {
         page(status, &self.frame, self)
     }
 }
@@ -88,7 +88,7 @@ impl IntoResponse for PageError {
 }
 
 /// Draws the page of an error that an inner route answered with.
-pub(super) async fn draw(State(app): State<App>, response: Response) -> Response {
+pub(in crate::web) async fn draw(State(app): State<App>, response: Response) -> Response {
     match response.extensions().get::<Arc<PageError>>() {
         Some(error) => Arc::clone(error).answer(&app),
         None => response,

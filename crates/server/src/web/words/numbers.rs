@@ -2,16 +2,16 @@
 
 use aipassport_domain::{ids::ProviderId, limits::Window, money::Money};
 
-use super::words;
+use crate::web::words;
 
 /// The name of the field of a limit: `openai.budget.P1M`, or `openai.budget.life`.
-pub(super) fn field(provider: &ProviderId, rule: &str, window: Window) -> String {
+pub(in crate::web) fn field(provider: &ProviderId, rule: &str, window: Window) -> String {
     let window = window.map_or_else(|| "life".to_owned(), |period| period.to_string());
     format!("{provider}.{rule}.{window}")
 }
 
 /// A sum above zero, and not above `most`.
-pub(super) fn amount(text: &str, most: Option<Money>) -> Result<Money, String> {
+pub(in crate::web) fn amount(text: &str, most: Option<Money>) -> Result<Money, String> {
     let plain = text.trim_start_matches('$').replace(',', ".");
     let amount = plain.parse::<Money>().ok().filter(|amount| *amount > Money::ZERO);
     amount
@@ -23,7 +23,7 @@ pub(super) fn amount(text: &str, most: Option<Money>) -> Result<Money, String> {
 }
 
 /// A whole number from 1 to `most`.
-pub(super) fn count(text: &str, most: u64) -> Result<u64, String> {
+pub(in crate::web) fn count(text: &str, most: u64) -> Result<u64, String> {
     let is_plain = !text.is_empty() && text.len() <= 12 && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse::<u64>().ok().filter(|number| is_plain && *number > 0);
     number.filter(|number| *number <= most).ok_or_else(|| {

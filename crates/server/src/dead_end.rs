@@ -5,15 +5,17 @@
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
+use crate::web;
+
 #[derive(Debug)]
-pub struct PageError {
+pub struct DeadEnd {
     pub status: StatusCode,
     pub title: &'static str,
     /// What it means, and what to do.
     pub text: &'static str,
 }
 
-impl PageError {
+impl DeadEnd {
     /// The store is away, or a fault of ours; the cause is in our logs.
     pub fn broken() -> Self {
         Self {
@@ -24,14 +26,16 @@ impl PageError {
     }
 }
 
-impl IntoResponse for PageError {
+impl IntoResponse for DeadEnd {
     fn into_response(self) -> Response {
         let Self { status, title, text } = self;
+        let stylesheet = web::stylesheet();
         let page = format!(
-            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
              <meta name=\"color-scheme\" content=\"light dark\">\
-             <title>{title} · AIPassport</title><main><h1>{title}</h1><p>{text}</p></main></html>"
+             <title>{title} · AIPassport</title><link rel=\"stylesheet\" href=\"{stylesheet}\"></head>\
+             <body><main class=\"narrow\"><div class=\"card visa\"><h1>{title}</h1><p>{text}</p></div></main></body></html>"
         );
         let mut response = (status, Html(page)).into_response();
         let headers = response.headers_mut();
@@ -39,7 +43,8 @@ impl IntoResponse for PageError {
             (header::CACHE_CONTROL, "no-store"),
             (
                 header::CONTENT_SECURITY_POLICY,
-                "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+                "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
+                 form-action 'none'",
             ),
             (header::X_FRAME_OPTIONS, "DENY"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -1,5 +1,9 @@
 //! Numbers and names as people say them: money, times, windows, models' makers.
 
+pub(super) mod app_words;
+pub(super) mod numbers;
+pub(super) mod sentences;
+
 use std::fmt;
 
 use aipassport_domain::{
@@ -33,10 +37,11 @@ impl fmt::Display for Dollars {
         }
         let parts = (nanos + 50_000) / 100_000;
         let (cents, rest) = (parts / 100, parts % 100);
-        if rest == 0 {
-            write!(out, "${}.{:02}", cents / 100, cents % 100)
-        } else {
-            write!(out, "${}.{:02}{rest:02}", cents / 100, cents % 100)
+        write!(out, "${}.{:02}", cents / 100, cents % 100)?;
+        match (rest, rest % 10) {
+            (0, _) => Ok(()),
+            (_, 0) => write!(out, "{}", rest / 10),
+            _ => write!(out, "{rest:02}"),
         }
     }
 }
@@ -283,6 +288,7 @@ mod tests {
             (300_000, "$0.0003"),
             (9_800_000, "$0.0098"),
             (10_000_000, "$0.01"),
+            (29_000_000, "$0.029"),
             (410_000_000, "$0.41"),
             (4_101_000_000, "$4.10"),
             (999_999_999, "$1.00"),

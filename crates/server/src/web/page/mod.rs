@@ -1,5 +1,11 @@
 //! How any page is answered: its frame, and the headers that keep it to itself.
 
+pub(super) mod assets;
+pub(super) mod charts;
+pub(super) mod error;
+pub(super) mod form;
+pub(super) mod parts;
+
 use aipassport_store::User;
 use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};

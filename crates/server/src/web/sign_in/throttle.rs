@@ -1,7 +1,7 @@
 //! How often a password may be tried, for a name and from a place, whether the name is anybody's
 //! or not (`security.md` 81, 183).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
@@ -11,8 +11,8 @@ use aipassport_store::{StoreError, User};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{Extensions, HeaderMap};
 
-use super::error::PageError;
-use crate::{app::App, serve::PeerAddress};
+use crate::web::error::PageError;
+use crate::{app::App, password::PasswordError, serve::PeerAddress};
 
 const WINDOW_SECONDS: i64 = 15 * 60;
 /// Of one name from one place: a user who mistypes is not locked out by strangers elsewhere.
@@ -21,15 +21,21 @@ const MOST_OF_NAME: u64 = 100;
 const MOST_OF_PEER: u64 = 60;
 
 /// Checks a password within what may be tried; `user` is `None` for a name that nobody has.
-pub(super) async fn verify(
+///
+/// Security invariant: the failures are counted by whoever holds a place, so that guesses sent all
+/// at once are not all let through before the first of them has failed.
+pub(in crate::web) async fn verify(
     app: &App,
     name: &str,
     user: Option<&User>,
     password: Secret,
     peer: Option<IpAddr>,
 ) -> Result<bool, PageError> {
+    let broken = |error: PasswordError| PageError::Broken(error.into());
     let keys = keys(app, name, peer);
     let since = app.clock.now().plus_seconds(-WINDOW_SECONDS);
+
+    let place = app.passwords.place().await.map_err(broken)?;
     for (key, most) in &keys {
         if app.store.sign_in_failures(&app.tenant_id, key, since).await? >= *most {
             return Err(PageError::TooManyTries);
@@ -38,13 +44,11 @@ pub(super) async fn verify(
     let stored = user
         .filter(|user| user.suspended_at.is_none())
         .and_then(|user| user.password_hash.as_deref());
-    let is_right = app
-        .passwords
-        .verify(password, stored)
-        .await
-        .map_err(|error| PageError::Broken(error.into()))?;
+    let is_right = place.verify(password, stored).await.map_err(broken)?;
     if is_right {
-        for (key, _) in &keys {
+        // Not those of the place: whoever has an account could begin anew with it for ever.
+        let [of_name_and_peer, of_name, _] = &keys;
+        for (key, _) in [of_name_and_peer, of_name] {
             app.store.clear_sign_in_failures(&app.tenant_id, key).await?;
         }
     } else {
@@ -79,7 +83,7 @@ fn keys(app: &App, name: &str, peer: Option<IpAddr>) -> [(String, u64); 3] {
     let key = |kind: &str, what: &str| {
         BASE64_URL_SAFE_NO_PAD.encode(app.vault.hash(&format!("sign-in failures\n{kind}\n{what}")).0)
     };
-    let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+    let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| neighbourhood(peer).to_string());
     [
         (key("name and peer", &format!("{peer}\n{name}")), MOST_OF_NAME_AND_PEER),
         (key("name", name), MOST_OF_NAME),
@@ -88,12 +92,39 @@ fn keys(app: &App, name: &str, peer: Option<IpAddr>) -> [(String, u64); 3] {
 }
 
 /// Where a request came from. A forwarding header counts only from a proxy that the operator named.
-pub(super) fn peer(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+pub(in crate::web) fn peer(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
     let PeerAddress(address) = extensions.get::<PeerAddress>()?;
     if !app.config.trusted_proxies.contains(&address.ip()) {
         return Some(address.ip());
     }
-    let forwarded = headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    // Proxies add to the list's end or as a line of their own: only the very last is the proxy's
+    // word, whatever the client wrote before it.
+    let mut lines = headers.get_all("x-forwarded-for").iter();
+    let forwarded = lines.next_back().and_then(|line| line.to_str().ok());
     let nearest = forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
     nearest.or_else(|| Some(address.ip()))
+}
+
+/// Who is counted as one: an IPv6 customer has a whole /64 to come from.
+fn neighbourhood(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `security.md` 183: addresses that cost an attacker nothing are one place.
+    #[test]
+    fn threat_183_an_ipv6_network_is_one_place() {
+        let of = |address: &str| neighbourhood(address.parse().unwrap()).to_string();
+
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::1"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
 }

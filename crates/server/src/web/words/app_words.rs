@@ -6,7 +6,7 @@
 use aipassport_domain::client::{Client, Registration};
 use url::Url;
 
-use super::parts::{AppFace, Badge};
+use crate::web::parts::{AppFace, Badge};
 
 const LONGEST_NAME: usize = 60;
 const LONGEST_PURPOSE: usize = 140;
@@ -29,7 +29,7 @@ const WELL_KNOWN: [(&str, &str); 12] = [
     ("GitHub", "github.com"),
 ];
 
-pub(super) fn name(text: &str) -> String {
+pub(in crate::web) fn name(text: &str) -> String {
     let name = clean(text, LONGEST_NAME);
     if name.is_empty() {
         "An app without a name".to_owned()
@@ -38,12 +38,12 @@ pub(super) fn name(text: &str) -> String {
     }
 }
 
-pub(super) fn purpose(text: &str) -> Option<String> {
+pub(in crate::web) fn purpose(text: &str) -> Option<String> {
     Some(clean(text, LONGEST_PURPOSE)).filter(|purpose| !purpose.is_empty())
 }
 
 /// Who asks: name, address and how far both can be believed.
-pub(super) fn face(client: &Client) -> AppFace {
+pub(in crate::web) fn face(client: &Client) -> AppFace {
     let badge = match host(&client.address) {
         _ if client.is_loopback_only() || is_this_computer(&client.address) => Badge::LOCAL,
         Some(host) if client.registration == Registration::Registered && answers_go_to(client, &host) => Badge::CHECKED,
@@ -52,7 +52,7 @@ pub(super) fn face(client: &Client) -> AppFace {
     face_of(&client.name, &client.address, badge)
 }
 
-pub(super) fn face_of(own_name: &str, own_address: &str, badge: Badge) -> AppFace {
+pub(in crate::web) fn face_of(own_name: &str, own_address: &str, badge: Badge) -> AppFace {
     let name = name(own_name);
     AppFace {
         initial: name
@@ -66,7 +66,7 @@ pub(super) fn face_of(own_name: &str, own_address: &str, badge: Badge) -> AppFac
 }
 
 /// The host alone, in the ASCII form that DNS knows, so that letters that look alike show.
-pub(super) fn address(own_address: &str) -> String {
+pub(in crate::web) fn address(own_address: &str) -> String {
     if is_this_computer(own_address) {
         return "this computer".to_owned();
     }
@@ -84,7 +84,7 @@ fn host(address: &str) -> Option<String> {
     Url::parse(address).ok()?.host_str().map(str::to_owned)
 }
 
-pub(super) fn is_this_computer(address: &str) -> bool {
+pub(in crate::web) fn is_this_computer(address: &str) -> bool {
     host(address).is_some_and(|host| host == "localhost" || host == "127.0.0.1" || host == "[::1]")
 }
 
@@ -97,7 +97,7 @@ fn answers_go_to(client: &Client, host: &str) -> bool {
 
 /// What a careful friend would say about this name and address. `others` are the tenant's other
 /// apps.
-pub(super) fn warnings(client: &Client, others: &[Client]) -> Vec<String> {
+pub(in crate::web) fn warnings(client: &Client, others: &[Client]) -> Vec<String> {
     let mut warnings = Vec::new();
     let shown = name(&client.name);
     let skeleton = skeleton(&shown);
@@ -131,7 +131,7 @@ fn is_under(host: &str, home: &str) -> bool {
 }
 
 /// One line of visible text, at most `longest` characters.
-pub(super) fn clean(text: &str, longest: usize) -> String {
+pub(in crate::web) fn clean(text: &str, longest: usize) -> String {
     let mut marks = 0;
     let mut cleaned = String::new();
     // Longer text than anything we show is not even looked at.

@@ -9,14 +9,14 @@ use aipassport_domain::{
     usage::TruthLabel,
 };
 
-use super::{
+use crate::web::{
     app_words,
     words::{self, Dollars, WallClock},
 };
 
 /// What an event is about, to choose by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum About {
+pub(in crate::web) enum About {
     Apps,
     Calls,
     Keys,
@@ -24,9 +24,9 @@ pub(super) enum About {
 }
 
 impl About {
-    pub(super) const ALL: [Self; 4] = [Self::Apps, Self::Calls, Self::Keys, Self::Account];
+    pub(in crate::web) const ALL: [Self; 4] = [Self::Apps, Self::Calls, Self::Keys, Self::Account];
 
-    pub(super) fn as_str(self) -> &'static str {
+    pub(in crate::web) fn as_str(self) -> &'static str {
         match self {
             Self::Apps => "apps",
             Self::Calls => "calls",
@@ -35,7 +35,7 @@ impl About {
         }
     }
 
-    pub(super) fn words(self) -> &'static str {
+    pub(in crate::web) fn words(self) -> &'static str {
         match self {
             Self::Apps => "What apps may do",
             Self::Calls => "Calls and money",
@@ -44,11 +44,11 @@ impl About {
         }
     }
 
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(in crate::web) fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|about| about.as_str() == text)
     }
 
-    pub(super) fn of(what: &Happened) -> Self {
+    pub(in crate::web) fn of(what: &Happened) -> Self {
         match what {
             Happened::CallReserved { .. }
             | Happened::CallSettled { .. }
@@ -71,13 +71,13 @@ impl About {
 }
 
 /// What grants and clients are called.
-pub(super) struct Names {
-    pub(super) clients: HashMap<ClientId, String>,
-    pub(super) grants: HashMap<GrantId, String>,
+pub(in crate::web) struct Names {
+    pub(in crate::web) clients: HashMap<ClientId, String>,
+    pub(in crate::web) grants: HashMap<GrantId, String>,
 }
 
 impl Names {
-    pub(super) fn has_grant(&self, id: &GrantId) -> bool {
+    pub(in crate::web) fn has_grant(&self, id: &GrantId) -> bool {
         self.grants.contains_key(id)
     }
 
@@ -91,7 +91,7 @@ impl Names {
     }
 }
 
-pub(super) fn of(event: &AuditEvent, names: &Names, clock: &WallClock) -> String {
+pub(in crate::web) fn of(event: &AuditEvent, names: &Names, clock: &WallClock) -> String {
     match About::of(&event.what) {
         About::Calls => of_calls(event, names),
         About::Keys => of_keys(event),
@@ -251,12 +251,12 @@ fn accounts(details: &serde_json::Value) -> String {
 }
 
 /// A model's name is the app's word until it was checked.
-pub(super) fn model_name(model: &str) -> String {
+pub(in crate::web) fn model_name(model: &str) -> String {
     app_words::clean(model, 80)
 }
 
 /// A rule that refused, and what would have let the call pass.
-pub(super) fn rule_words(rule: &str) -> (&'static str, &'static str) {
+pub(in crate::web) fn rule_words(rule: &str) -> (&'static str, &'static str) {
     match rule {
         "budget" => (
             "what is left of its budget was too little",

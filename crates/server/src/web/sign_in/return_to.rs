@@ -1,14 +1,14 @@
 //! Where to go after signing in: a path of ours, whatever the address bar was made to say.
 
 /// Where one goes who came from nowhere.
-pub(super) const HOME: &str = "/apps";
+pub(in crate::web) const HOME: &str = "/apps";
 
 /// `asked` if it is a path of this broker, else [`HOME`].
 ///
 /// Security invariant: a browser must not leave for another host through this. What could be read
 /// as one (`//host`, `/\host`, control characters that browsers drop, and their encodings) is not
 /// a path (`security.md` 73).
-pub(super) fn own_path(asked: &str) -> &str {
+pub(in crate::web) fn own_path(asked: &str) -> &str {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\' && byte != b'#';
     let path = asked.split('?').next().unwrap_or_default();
     let is_own = asked.len() <= 4_000

@@ -1,0 +1,21 @@
+//! What a caller may ask about its own grant: what it may use, what is left of it, what a call cost.
+//! Answered from memory and the store; nothing is sent, and it counts as no call.
+
+use axum::{Router, routing::get};
+
+use crate::app::App;
+
+mod calls;
+mod models;
+mod passport;
+pub(super) mod plain;
+
+pub(super) use self::models::on_provider_path as models;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/passport/self", get(passport::passport))
+        .route("/api/calls/{id}", get(calls::call))
+        .route("/providers", get(models::providers))
+        .route("/models", get(models::models))
+}

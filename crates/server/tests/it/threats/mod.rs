@@ -1,0 +1,10 @@
+//! Threats that belong to no single part: what an attacker tries against the broker as a whole.
+
+mod command_line;
+mod database;
+mod framing;
+mod guessing;
+mod other_users;
+mod panics;
+mod pictures;
+mod slow_clients;
