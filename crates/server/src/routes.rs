@@ -28,12 +28,10 @@ impl Routes {
     /// Calls are most of what arrives, and the first segment of their path says where they go: they
     /// take no way through the router.
     pub async fn answer(self, request: Request<Body>) -> Response {
-        match gateway::provider_at(request.uri().path()) {
-            Some(adapter) => gateway::call(&self.app, adapter, request).await,
-            None => {
-                let Ok(answer) = self.router.oneshot(request).await;
-                answer
-            }
+        if let Some(adapter) = gateway::provider_at(request.uri().path()) {
+            return gateway::call(&self.app, adapter, request).await;
         }
+        let Ok(answer) = self.router.oneshot(request).await;
+        answer
     }
 }
