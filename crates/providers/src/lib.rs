@@ -15,6 +15,7 @@ mod events;
 mod headers;
 mod json;
 pub mod meter;
+pub mod multipart;
 mod openai;
 pub mod prices;
 pub mod refusal;
