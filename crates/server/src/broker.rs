@@ -25,6 +25,7 @@ use crate::{
     routes,
     serve::{self, Listening},
     signing::{SigningError, SigningKeys},
+    strangers::Strangers,
     tls,
 };
 
@@ -113,6 +114,7 @@ impl Broker {
             random,
             vault,
             signing,
+            strangers: Strangers::default(),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             tenant_id,

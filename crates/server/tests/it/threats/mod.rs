@@ -2,6 +2,7 @@
 
 mod command_line;
 mod database;
+mod flooding;
 mod framing;
 mod guessing;
 mod other_users;
