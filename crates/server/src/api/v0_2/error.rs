@@ -31,6 +31,8 @@ pub(super) enum Error {
     TooWide,
     #[error(transparent)]
     Consent(#[from] ConsentError),
+    #[error("This allows more than before: sign in again first")]
+    SignInAgain,
     #[error("Only registered apps may ask here: send client_id, and the client's secret by HTTP Basic")]
     NotRegistered,
     #[error("Too many apps that nobody knows asked from there: wait, or have the app registered")]
@@ -94,6 +96,7 @@ impl Error {
             Self::Status(GrantStatus::Exhausted) => (StatusCode::BAD_REQUEST, "grant_exhausted"),
             Self::Status(GrantStatus::Paused) => (StatusCode::BAD_REQUEST, "grant_paused"),
             Self::TooWide => (StatusCode::BAD_REQUEST, "scope_too_wide"),
+            Self::SignInAgain => (StatusCode::FORBIDDEN, "sign_in_again"),
             Self::Consent(_) => (StatusCode::BAD_REQUEST, "nothing_to_grant"),
             Self::NotRegistered => (StatusCode::FORBIDDEN, "registration_required"),
             Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),

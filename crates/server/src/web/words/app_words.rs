@@ -305,7 +305,15 @@ mod tests {
             id: ClientId::new("twin"),
             ..named("N0tes", "https://other.example")
         };
+        let unverified = Client {
+            registration: Registration::Unverified,
+            ..twin.clone()
+        };
         assert_eq!(warnings(&named("Notes", "https://notes.example"), &[twin]).len(), 1);
+        assert_eq!(
+            warnings(&named("Notes", "https://notes.example"), &[unverified]),
+            [""; 0]
+        );
         assert_eq!(warnings(&named("Notеs", "https://notes.example"), &[]).len(), 1);
         assert_eq!(warnings(&named("Notes", "https://nоtes.example"), &[]).len(), 1);
     }

@@ -9,3 +9,4 @@ mod other_users;
 mod panics;
 mod pictures;
 mod slow_clients;
+mod stolen_session;
