@@ -1,6 +1,8 @@
 //! Identifiers: opaque strings, one type for each kind of thing so that they cannot be mixed up.
+//!
+//! A call hands its identifiers on dozens of times, so a clone is the same string, not a copy of it.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,11 +11,11 @@ macro_rules! identifiers {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             pub fn new(id: impl Into<String>) -> Self {
-                Self(id.into())
+                Self(id.into().into())
             }
 
             pub fn as_str(&self) -> &str {

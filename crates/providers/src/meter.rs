@@ -120,7 +120,10 @@ impl Metering {
         match cost {
             Some(cost) if cost <= held => Charge::new(cost, label, usage),
             // Security invariant: a user never pays more than was held, whatever an upstream says.
-            Some(_) if label == TruthLabel::Reported => Charge::new(held, label, usage),
+            Some(_) if label == TruthLabel::Reported => Charge {
+                is_capped: true,
+                ..Charge::new(held, label, usage)
+            },
             _ => Charge::new(held, TruthLabel::WorstCase, usage),
         }
     }
@@ -145,11 +148,18 @@ pub struct Charge {
     pub cost: Money,
     pub label: TruthLabel,
     pub usage: Usage,
+    /// The provider reported more than can have been: a price or a ceiling of ours is wrong.
+    pub is_capped: bool,
 }
 
 impl Charge {
     fn new(cost: Money, label: TruthLabel, usage: Usage) -> Self {
-        Self { cost, label, usage }
+        Self {
+            cost,
+            label,
+            usage,
+            is_capped: false,
+        }
     }
 }
 

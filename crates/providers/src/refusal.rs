@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use aipassport_domain::policy::Denial;
+use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::request::ReadError;
+use crate::{headers, request::ReadError};
 
 /// An answer of the gateway's own, to be put into a provider's error shape.
 #[derive(Clone, Debug)]
@@ -47,6 +48,16 @@ pub enum Reason<'a> {
 }
 
 impl Refusal<'_> {
+    /// In no provider's shape, for paths that are nobody's but ours.
+    pub fn plain(&self) -> (StatusCode, Bytes) {
+        let body = json!({
+            "error": self.reason.message(),
+            "code": self.reason.rule(),
+            "aipassport": self.passport(),
+        });
+        (self.reason.status(), headers::json(&body))
+    }
+
     /// The object `aipassport` that every refusal carries, whatever the provider's shape.
     pub(crate) fn passport(&self) -> Value {
         let limit = match &self.reason {

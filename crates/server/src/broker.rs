@@ -8,7 +8,6 @@ use std::{
 
 use aipassport_providers::prices::{PriceBook, PriceBookError};
 use aipassport_store::{DatabaseUrl, StoreError};
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -22,7 +21,7 @@ use crate::{
     jobs,
     password::Passwords,
     random::Random,
-    routes,
+    routes::Routes,
     serve::{self, Listening},
     signing::{SigningError, SigningKeys},
     strangers::Strangers,
@@ -32,7 +31,7 @@ use crate::{
 /// A broker that is ready to answer.
 pub struct Broker {
     app: App,
-    router: Router,
+    routes: Routes,
     listener: TcpListener,
     listening: Listening,
     /// Held for as long as the broker lives, so that two never share one SQLite file: the second
@@ -120,10 +119,10 @@ impl Broker {
             tenant_id,
         });
         jobs::recover(&app).await?;
-        let router = routes::router(app.clone());
+        let routes = Routes::new(app.clone());
         Ok(Self {
             app,
-            router,
+            routes,
             listener,
             listening,
             _lock: lock,
@@ -138,7 +137,7 @@ impl Broker {
     pub async fn run(self, stop: CancellationToken) {
         let Self {
             app,
-            router,
+            routes,
             listener,
             listening,
             _lock,
@@ -152,7 +151,7 @@ impl Broker {
         };
         tokio::join!(
             stopping,
-            serve::serve(listener, router, listening, stop),
+            serve::serve(listener, routes, listening, stop),
             gateway::watch(&app),
             jobs::run(app.clone()),
         );

@@ -55,7 +55,6 @@ impl CodeRecord {
 }
 
 /// How redeeming a code ended.
-#[expect(clippy::large_enum_variant, reason = "it is looked at once, by the caller")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redemption {
     Redeemed(Grant),

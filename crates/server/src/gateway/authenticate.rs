@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aipassport_domain::{ids::ProviderId, time::Timestamp};
+use aipassport_providers::adapter::ProviderAdapter;
 use http::{HeaderMap, header, request};
 
 use super::{
@@ -64,6 +65,12 @@ impl Caller {
             return Err(GatewayError::Unauthenticated("the access token has been revoked"));
         }
         Ok(())
+    }
+
+    /// Checks that the user has a key at the provider: without one there is nothing to hold for.
+    pub(super) fn check_has_key_for(&self, adapter: &dyn ProviderAdapter) -> Result<(), GatewayError> {
+        let destination = self.grant.destination(adapter.id());
+        destination.map(|_| ()).ok_or(GatewayError::NoCredential)
     }
 
     /// The same caller by what the store says now, for answers that no ledger checks.

@@ -75,17 +75,12 @@ impl GatewayError {
         }
     }
 
-    /// The word for which rule refused the call; `None` where none did.
+    /// The word for the rule that refused the call; `None` where none did.
     pub(super) fn rule(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::Malformed(_) | Self::Unreadable(_) | Self::Body(_) => "malformed",
-            Self::NotFound => "path",
-            Self::NoSuchModel(_) => "model",
-            Self::Denied(denial) => denial.rule(),
-            Self::NoCredential => "credential",
-            Self::NoToken | Self::Unauthenticated(_) => "unauthenticated",
-            Self::Upstream(_) | Self::Ended(_) | Self::Stale | Self::Unavailable | Self::Internal => return None,
-        })
+        match self {
+            Self::Upstream(_) | Self::Ended(_) | Self::Stale | Self::Unavailable | Self::Internal => None,
+            _ => Some(self.reason("").rule()),
+        }
     }
 
     pub(super) fn respond(&self, app: &App, asked: Asked<'_>) -> Response {
@@ -101,7 +96,7 @@ impl GatewayError {
         };
         let (status, body) = match asked.adapter {
             Some(adapter) => adapter.refusal(&refusal),
-            None => (refusal.reason.status(), self.plain_json()),
+            None => refusal.plain(),
         };
 
         let mut response = Response::new(Body::from(body));
@@ -194,11 +189,6 @@ impl GatewayError {
             Self::Stale | Self::Unavailable => Some(1),
             _ => None,
         }
-    }
-
-    fn plain_json(&self) -> Bytes {
-        let error = serde_json::json!({"error": self.to_string(), "code": self.rule().unwrap_or("unavailable")});
-        Bytes::from(error.to_string())
     }
 }
 

@@ -6,12 +6,8 @@
 //! and charged in `store`. How tokens are given, and how users decide, is not known here.
 
 use aipassport_domain::ids::GrantId;
-use aipassport_providers::adapter;
-use axum::{
-    Router,
-    extract::{Request, State},
-    routing::{any, post},
-};
+use aipassport_providers::adapter::{self, ProviderAdapter};
+use axum::{Router, extract::Request, response::Response, routing::post};
 
 use self::{grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
 use crate::app::App;
@@ -67,13 +63,18 @@ impl Gateway {
     }
 }
 
-/// The providers' paths, and what a caller may ask about its own grant.
+/// What a caller may ask about its own grant.
 pub fn routes() -> Router<App> {
-    let own = own_grant::routes().route("/proxy/chat", post(own_chat::chat));
-    adapter::all().into_iter().fold(own, |routes, adapter| {
-        let call = async move |State(app): State<App>, request: Request| {
-            proxy::answer(&app, adapter, Some(adapter), request).await
-        };
-        routes.route(&format!("/{}/{{*path}}", adapter.id()), any(call))
-    })
+    own_grant::routes().route("/proxy/chat", post(own_chat::chat))
+}
+
+/// The provider whose path this is: its id, and something behind it.
+pub fn provider_at(path: &str) -> Option<&'static dyn ProviderAdapter> {
+    let (id, rest) = path.strip_prefix('/')?.split_once('/')?;
+    adapter::by_id(id).filter(|_| !rest.is_empty())
+}
+
+/// Answers a request on a provider's path.
+pub async fn call(app: &App, adapter: &'static dyn ProviderAdapter, request: Request) -> Response {
+    proxy::answer(app, adapter, Some(adapter), request).await
 }

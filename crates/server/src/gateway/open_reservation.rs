@@ -148,6 +148,7 @@ impl OpenReservation {
             cost: Money::ZERO,
             label: TruthLabel::Derived,
             usage: Usage::default(),
+            is_capped: false,
         };
         match &self.spent {
             Spent::NotSent | Spent::Refused => free,
@@ -178,7 +179,16 @@ impl OpenReservation {
     }
 
     fn settlement(&self) -> Settlement {
-        let Charge { cost, label, usage } = self.charge();
+        let Charge {
+            cost,
+            label,
+            usage,
+            is_capped,
+        } = self.charge();
+        if is_capped {
+            tracing::error!(call.id = %self.permit().call_id(), model = self.permit().model(), ?usage,
+                "the provider reported more than was held; the user pays the hold");
+        }
         Settlement {
             cost,
             label,
@@ -189,10 +199,16 @@ impl OpenReservation {
         }
     }
 
+    /// A call that went well is told of by its row and its audit event; the log has it for those who
+    /// ask for more than what is worth knowing.
     fn log(&self, settlement: &Settlement) {
         let permit = self.permit();
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(
+        if settlement.outcome != CallOutcome::Completed {
+            let outcome = settlement.outcome.as_str();
+            tracing::info!(call.id = %permit.call_id(), grant.id = %permit.grant_id(), outcome, "call not completed");
+        }
+        tracing::debug!(
             call.id = %permit.call_id(),
             grant.id = %permit.grant_id(),
             provider = %permit.provider(),

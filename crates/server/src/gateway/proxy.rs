@@ -9,6 +9,7 @@ use aipassport_domain::{
 };
 use aipassport_providers::adapter::{ProviderAdapter, Route, RouteKind};
 use axum::{body::Body, extract::Request, response::Response};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{header, request};
 
@@ -86,7 +87,8 @@ async fn answer_current(app: &App, arrival: &mut Arrival) -> Result<Response, Ga
     Err(GatewayError::Stale)
 }
 
-/// Forwards one call to its provider, within what the user granted.
+/// Forwards one call to its provider, within what the user granted. Each step takes what the one
+/// before made; the last, settling, is what becomes of the reservation when the answer is over.
 async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayError> {
     let adapter = arrival.adapter;
     let caller = authenticate(app, &arrival.head, Some(&arrival.provider), arrival.at).await?;
@@ -94,18 +96,15 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     let route = arrival.route()?;
     if let RouteKind::ListModels | RouteKind::GetModel(_) = &route.kind {
         let models = own_grant::models(app, adapter, caller, &route.kind).await?;
-        let mut response = own_grant::plain::json(Body::from(models));
-        headers::finish(response.headers_mut(), arrival.id.as_str(), Some(adapter));
-        return Ok(response);
+        return Ok(arrival.answer_with(models));
     }
-
-    if caller.grant.destination(adapter.id()).is_none() {
-        return Err(GatewayError::NoCredential);
-    }
+    caller.check_has_key_for(adapter)?;
 
     let request = read(app, adapter, &route, &arrival.head.headers, &mut arrival.body).await?;
     arrival.model = Some(request.call.model.clone());
+
     let permit = policy::authorize(caller.grant.grant(), &request.call, arrival.id.clone(), arrival.at)?;
+
     let mut open = OpenReservation::reserve(app, permit, &request.metering, arrival.at).await?;
 
     let call = LiveCalls::enter(app, &caller, request.call, &open);
@@ -115,10 +114,10 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
         headers: adapter.request_headers(&arrival.head.headers),
         body: request.body.with_output_cap(open.output_cap()),
     };
-    let forwarded = call
-        .unless_ended(forward(app, &caller, adapter, outgoing, &mut open))
-        .await;
+    let forwarding = forward(app, &caller, adapter, outgoing, &mut open);
+    let forwarded = call.unless_ended(forwarding).await;
     let answer = forwarded.inspect_err(|error| open.end(error.outcome()))?;
+
     Ok(meter(app, adapter, answer, open, call))
 }
 
@@ -135,6 +134,13 @@ impl Arrival {
         path.filter(|_| uri.authority().is_none())
             .and_then(|path| self.adapter.route(&self.head.method, path, uri.query()))
             .ok_or(GatewayError::NotFound)
+    }
+
+    /// What was worked out here, without the provider.
+    fn answer_with(&self, json: Bytes) -> Response {
+        let mut response = own_grant::plain::json(Body::from(json));
+        headers::finish(response.headers_mut(), self.id.as_str(), Some(self.adapter));
+        response
     }
 
     /// Whether a newer state of the grant could admit what `error` refuses.

@@ -22,11 +22,31 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
+use crate::routes::Routes;
+
 mod slow_body;
 mod slow_reader;
 
 pub(crate) use slow_body::hurry;
 use slow_reader::UnlessStalled;
+
+/// What a listener asks for the answer to each request.
+pub trait Answer: Clone + Send + Sync + 'static {
+    fn answer(self, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send;
+}
+
+impl Answer for Routes {
+    fn answer(self, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send {
+        Self::answer(self, request)
+    }
+}
+
+impl Answer for Router {
+    async fn answer(self, request: Request<Body>) -> Response<Body> {
+        let Ok(answer) = self.oneshot(request).await;
+        answer
+    }
+}
 
 /// The other end of the connection, in the extensions of every request.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +70,8 @@ const LARGEST_HEAD: usize = 64 * 1024;
 /// A refused accept (too many files open) is tried again after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves `router` until `shutdown` is cancelled and what is under way has ended.
-pub async fn serve(listener: TcpListener, router: Router, listening: Listening, shutdown: CancellationToken) {
+/// Serves `routes` until `shutdown` is cancelled and what is under way has ended.
+pub async fn serve(listener: TcpListener, answer: impl Answer, listening: Listening, shutdown: CancellationToken) {
     let connections = TaskTracker::new();
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(listening.most_connections));
@@ -65,14 +85,14 @@ pub async fn serve(listener: TcpListener, router: Router, listening: Listening, 
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let (router, listening, watcher) = (router.clone(), listening.clone(), graceful.watcher());
+        let (answer, listening, watcher) = (answer.clone(), listening.clone(), graceful.watcher());
         connections.spawn(async move {
             let _place = place;
             // Without this the first token of a stream waits for an acknowledgement.
             let _ = stream.set_nodelay(true);
             match accept_tls(stream, listening.tls.as_ref(), listening.header_timeout).await {
-                Some(Stream::Plain(stream)) => connection(stream, peer, router, &listening, watcher).await,
-                Some(Stream::Tls(stream)) => connection(*stream, peer, router, &listening, watcher).await,
+                Some(Stream::Plain(stream)) => connection(stream, peer, answer, &listening, watcher).await,
+                Some(Stream::Tls(stream)) => connection(*stream, peer, answer, &listening, watcher).await,
                 None => {}
             }
         });
@@ -107,13 +127,13 @@ async fn accept_tls(stream: TcpStream, tls: Option<&TlsAcceptor>, timeout: Durat
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
-    router: Router,
+    answer: impl Answer,
     listening: &Listening,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(PeerAddress(peer));
-        answer(router.clone(), request)
+        answered(answer.clone(), request)
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -130,18 +150,18 @@ async fn connection(
     }
 }
 
-async fn answer(router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answered(answer: impl Answer, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     if !has_one_host(&request) {
         return Ok(status(StatusCode::BAD_REQUEST));
     }
-    let answered = AssertUnwindSafe(router.oneshot(request.map(Body::new)))
+    let answered = AssertUnwindSafe(answer.answer(request.map(Body::new)))
         .catch_unwind()
         .await;
-    answered.unwrap_or_else(|_| {
+    Ok(answered.unwrap_or_else(|_| {
         // The panic has said on standard error where it was; it is this request's affair alone.
         tracing::error!("a request panicked");
-        Ok(status(StatusCode::INTERNAL_SERVER_ERROR))
-    })
+        status(StatusCode::INTERNAL_SERVER_ERROR)
+    }))
 }
 
 /// RFC 9112, section 3.2: two readers of another request could take it for two different sites'.

@@ -30,6 +30,7 @@ PASSWORD = "canary-password-" + secrets.token_hex(12)
 
 # Whose answers are meant to hold secrets.
 TOKEN_PATHS = {"/oauth/token", "/tokens", "/grant-requests"}
+SECRET_COMMANDS = {("user", "token"), ("client", "add")}
 
 START_SECONDS = 30
 STOP_SECONDS = 40
@@ -199,8 +200,9 @@ class Broker:
             env=self._environment(), cwd=self.data, check=False,
         )  # fmt: skip
         with open(self.folder / "commands", "a") as kept:
-            # What `user token` and `client add` print is meant to be seen once; errors never hold secrets.
-            kept.write(f"{' '.join(arguments[:2])}: {done.returncode}\n{done.stderr}")
+            # A few commands are meant to print a secret, once. Nothing else may.
+            shown = "" if arguments[:2] in SECRET_COMMANDS else done.stdout
+            kept.write(f"{' '.join(arguments[:2])}: {done.returncode}\n{shown}{done.stderr}")
         if done.returncode != code:
             raise AssertionError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return json.loads(done.stdout) if done.stdout.strip() else None
@@ -268,7 +270,7 @@ def request(base, method, path, body=None, headers=None, form=None, timeout=30):
         connection.close()
     if path not in TOKEN_PATHS:
         with open(this_run().folder / "answers", "ab") as kept:
-            kept.write(b"%s %s: %d\n%s\n" % (method.encode(), path.split("?")[0].encode(), answer.status, answer.body))
+            kept.write(b"%d\n%s\n" % (answer.status, answer.body))
     return answer
 
 

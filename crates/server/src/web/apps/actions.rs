@@ -28,6 +28,7 @@ pub(in super::super) async fn stop(
     app.store
         .revoke_grant(&grant.id, &event(&app, &form.signed_in, &grant, revoked))
         .await?;
+    app.gateway.grant_changed(&grant.id);
     Ok(done(&form, "stopped"))
 }
 
@@ -40,6 +41,7 @@ pub(in super::super) async fn pause(
     app.store
         .pause_grant(&grant.id, &event(&app, &form.signed_in, &grant, Happened::GrantPaused))
         .await?;
+    app.gateway.grant_changed(&grant.id);
     Ok(done(&form, "paused"))
 }
 
@@ -52,6 +54,7 @@ pub(in super::super) async fn resume(
     app.store
         .resume_grant(&grant.id, &event(&app, &form.signed_in, &grant, Happened::GrantResumed))
         .await?;
+    app.gateway.grant_changed(&grant.id);
     Ok(done(&form, "resumed"))
 }
 
@@ -64,6 +67,7 @@ pub(in super::super) async fn pause_all(State(app): State<App>, form: SignedForm
         if grant.state == GrantState::Active && now < grant.expires_at {
             let paused = event(&app, &form.signed_in, &grant, Happened::GrantPaused);
             app.store.pause_grant(&grant.id, &paused).await?;
+            app.gateway.grant_changed(&grant.id);
         }
     }
     Ok(done(&form, "all-paused"))

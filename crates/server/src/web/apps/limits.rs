@@ -70,6 +70,7 @@ pub(in super::super) async fn change(
     app.store
         .change_grant(&grant.id, &changed, &event(&app, signed_in, &grant, what))
         .await?;
+    app.gateway.grant_changed(&grant.id);
     Ok(see_other(&format!("/apps/{}?done=limits", grant.id)))
 }
 

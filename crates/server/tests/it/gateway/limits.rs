@@ -151,6 +151,28 @@ async fn a_refusal_for_money_says_where_the_limit_stands_and_who_can_raise_it() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_outside_the_providers_paths_says_the_same_in_plain_json() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    let grant = broker
+        .granted_with(|access| access.limits.budget = [(None, Money::from_nanos(1_000))].into())
+        .await;
+
+    let bearer = grant.bearer();
+    let refused = broker
+        .post_json("/proxy/chat", &[("authorization", &bearer)], &chat(100))
+        .await;
+
+    assert_eq!(refused.status, 402, "{}", refused.text());
+    let refused = refused.json();
+    assert_eq!(
+        (&refused["code"], &refused["aipassport"]["rule"]),
+        (&"budget".into(), &"budget".into())
+    );
+    assert!(refused["error"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn answers_say_how_much_of_the_rate_is_left() {
     let provider = TestProvider::start().await;
     let broker = TestBroker::before(&provider).await;

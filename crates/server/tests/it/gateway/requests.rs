@@ -133,6 +133,31 @@ async fn threat_112_what_costs_more_or_reaches_further_is_refused_unless_granted
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn threat_113_what_another_grant_left_at_the_provider_cannot_be_named() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    let grant = broker.granted().await;
+
+    for (member, value) in [
+        ("previous_response_id", json!("resp_of_another")),
+        ("conversation", json!("conv_of_another")),
+        ("prompt", json!({"id": "pmpt_of_another"})),
+        ("input", json!([{"type": "item_reference", "id": "msg_of_another"}])),
+        (
+            "input",
+            json!([{"role": "user", "content": [{"type": "input_file", "file_id": "file_of_another"}]}]),
+        ),
+    ] {
+        let mut body = json!({"model": "gpt-4o-mini", "max_output_tokens": 5, "input": "x"});
+        body[member] = value;
+        let json = [("content-type", "application/json")];
+        let refused = post(&broker, &grant, "/openai/v1/responses", &json, &body.to_string()).await;
+        assert!([400, 403].contains(&refused.status), "{member}: {}", refused.text());
+    }
+    assert!(provider.received().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn threat_114_only_the_path_templates_pass() {
     let provider = TestProvider::start().await;
     let broker = TestBroker::before(&provider).await;

@@ -223,6 +223,23 @@ async fn threat_178_a_stream_whose_client_does_not_read_is_ended_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn threat_179_with_the_store_away_no_stream_goes_on_for_long() {
+    let provider = TestProvider::start().await;
+    let mut broker = TestBroker::before(&provider).await;
+    let grant = broker.granted().await;
+    let stream = open_stream(&broker, &provider, &grant).await;
+
+    broker.app.store.close().await;
+
+    let rest = tokio::time::timeout(Duration::from_secs(4), stream.collect()).await;
+    let rest = rest.expect("two seconds and an interval").unwrap().to_bytes();
+    assert!(String::from_utf8_lossy(&rest).contains("\"error\""));
+    eventually(async || provider.hang_ups() == 1).await;
+    // Settling goes on until the broker stops; then recovery's turn has come.
+    broker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_grant_resumed_by_another_process_admits_again() {
     let provider = TestProvider::start().await;
     let broker = TestBroker::before(&provider).await;

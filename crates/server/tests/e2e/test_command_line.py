@@ -1,0 +1,106 @@
+"""The command line: what it refuses, how it says so, and that it works beside a running broker."""
+
+import os
+import re
+import subprocess
+import unittest
+
+from harness import PROMPT, ROOT, Broker, Sandbox, free_port, request, this_run
+from people import App, User
+
+
+class CommandLine(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.sandbox = Sandbox(this_run())
+        cls.broker = Broker.started(this_run(), cls.sandbox, name="commands")
+        cls.user = User(cls.broker, "ana")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.broker.stop()
+        cls.sandbox.stop()
+
+    def run_binary(self, *arguments, **environment):
+        """Runs the binary on data of its own that is empty; gives the exit code and both outputs."""
+        folder = this_run().new_folder("command")
+        environment = {"PATH": os.environ["PATH"], "AIPASSPORT_DATA_DIR": str(folder), "RUST_BACKTRACE": "0"} | environment
+        done = subprocess.run(
+            [this_run().binary, *arguments], capture_output=True, text=True, timeout=30, env=environment, cwd=folder, check=False
+        )  # fmt: skip
+        return done.returncode, done.stdout, done.stderr
+
+    def refused(self, *arguments, says, **environment):
+        code, out, err = self.run_binary(*arguments, **environment)
+        self.assertEqual((code, out), (1, ""), err)
+        self.assertEqual(len(err.splitlines()), 1, err)
+        self.assertRegex(err, says)
+
+    def settings(self, text):
+        file = this_run().new_folder("settings") / "aipassport.toml"
+        file.write_text(text)
+        return str(file)
+
+    def test_a_command_that_is_wrong_exits_2_and_one_that_fails_exits_1_with_one_line(self):
+        self.assertEqual(self.run_binary("grant", "forget")[0], 2)
+        self.refused("user", "token", "nobody", says="nobody")
+        self.refused("--json", "grant", "show", "none", says=r'^\{"error":')
+
+    def test_a_setting_that_is_unknown_or_wrong_refuses_to_start_and_names_its_line(self):
+        unknown = self.settings('listen = "127.0.0.1:1"\n\nlisen = "127.0.0.1:2"\n')
+        wrong = self.settings("[tokens]\naccess_seconds = true\n")
+
+        self.refused("serve", "--config", unknown, says=r"toml:3: .*lisen")
+        self.refused("serve", "--config", wrong, says="toml:2: ")
+
+    def test_the_example_settings_load(self):
+        code, _, err = self.run_binary("user", "add", "ana", "--config", str(ROOT / "aipassport.example.toml"))
+
+        self.assertEqual((code, err), (0, ""))
+
+    def test_plain_http_is_refused_where_others_could_listen(self):
+        self.refused("serve", "--listen", f"0.0.0.0:{free_port()}", says="loopback")
+
+    def test_threat_158_a_key_file_that_others_can_read_refuses_to_start(self):
+        folder = this_run().new_folder("key")
+        self.run_binary("user", "add", "ana", AIPASSPORT_DATA_DIR=str(folder))
+        (folder / "key").chmod(0o644)
+
+        self.refused("user", "add", "ben", says="key", AIPASSPORT_DATA_DIR=str(folder))
+
+    def test_a_second_broker_on_the_same_file_refuses_to_start(self):
+        data = str(self.broker.data)
+
+        self.refused("serve", "--listen", f"127.0.0.1:{free_port()}", says="another broker", AIPASSPORT_DATA_DIR=data)
+
+    def test_what_is_changed_beside_a_running_broker_is_in_force_at_once(self):
+        grant = App(self.broker, "Sudden").granted(self.user, "anthropic")
+        listed = self.broker.command("credential", "list", "--user", "ana")
+        key = next(credential for credential in listed if credential["provider"] == "anthropic")
+        body = {"model": "claude-haiku-4-5", "max_tokens": 10, "messages": [{"role": "user", "content": PROMPT}]}
+
+        def call():
+            headers = {"x-api-key": grant.token, "anthropic-version": "2023-06-01"}
+            return request(self.broker.url, "POST", "/anthropic/v1/messages", body, headers).status
+
+        self.assertEqual(call(), 200)
+        self.broker.command("credential", "remove", key["id"])
+        self.assertEqual(call(), 403)
+        self.user.add_credential("anthropic")
+        self.assertEqual(call(), 200)
+
+    def test_a_listed_credential_shows_its_last_four_and_no_more(self):
+        listed = self.broker.command("credential", "list", "--user", "ana")
+
+        self.assertEqual({len(credential["last_four"]) for credential in listed}, {4})
+        self.assertNotIn("sealed", str(listed))
+
+    def test_the_example_of_the_readme_runs(self):
+        example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+        grant = App(self.broker, "Reader").granted(self.user)
+        example = example.replace("http://127.0.0.1:8787", self.broker.url)
+        said = []
+
+        exec(example, {"access_token": grant.token, "print": lambda text, end: said.append(text)})  # noqa: S102
+
+        self.assertGreater(len("".join(said)), 20)
