@@ -63,24 +63,26 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000 * WINDOW_SECONDS + 100);
 
-    fn place(number: u32) -> Option<IpAddr> {
-        Some(Ipv4Addr::from_bits(number).into())
+    fn place(number: u32) -> IpAddr {
+        Ipv4Addr::from_bits(number).into()
     }
 
     #[test]
     fn a_place_is_admitted_so_often_and_again_when_it_was_told() {
         let strangers = Strangers::default();
-        let admitted = (0..100).filter(|_| strangers.admit(place(1), NOW).is_ok()).count();
+        let admitted = (0..100)
+            .filter(|_| strangers.admit(Some(place(1)), NOW).is_ok())
+            .count();
         assert_eq!(admitted, 60);
 
-        let told = strangers.admit(place(1), NOW).unwrap_err();
+        let told = strangers.admit(Some(place(1)), NOW).unwrap_err();
         assert_eq!(told.retry_after_seconds, 500);
-        assert_eq!(strangers.admit(place(2), NOW), Ok(()));
+        assert_eq!(strangers.admit(Some(place(2)), NOW), Ok(()));
         assert_eq!(
-            strangers.admit(place(1), NOW.plus_seconds(499)),
+            strangers.admit(Some(place(1)), NOW.plus_seconds(499)),
             Err(TooMany { retry_after_seconds: 1 })
         );
-        assert_eq!(strangers.admit(place(1), NOW.plus_seconds(500)), Ok(()));
+        assert_eq!(strangers.admit(Some(place(1)), NOW.plus_seconds(500)), Ok(()));
     }
 
     #[test]
@@ -88,13 +90,13 @@ mod tests {
         let strangers = Strangers::default();
         let everywhere = 0..u32::try_from(MOST_PLACES).unwrap() + 500;
         let admitted = everywhere
-            .filter(|number| strangers.admit(place(*number), NOW).is_ok())
+            .filter(|number| strangers.admit(Some(place(*number)), NOW).is_ok())
             .count();
 
         assert_eq!(admitted, MOST_PLACES);
-        assert_eq!(strangers.admit(place(7), NOW), Ok(()), "who was here before");
+        assert_eq!(strangers.admit(Some(place(7)), NOW), Ok(()), "who was here before");
         assert_eq!(
-            strangers.admit(place(u32::MAX), NOW.plus_seconds(WINDOW_SECONDS)),
+            strangers.admit(Some(place(u32::MAX)), NOW.plus_seconds(WINDOW_SECONDS)),
             Ok(())
         );
     }
