@@ -5,6 +5,7 @@ mod database;
 mod flooding;
 mod framing;
 mod guessing;
+mod memory;
 mod other_users;
 mod panics;
 mod pictures;
