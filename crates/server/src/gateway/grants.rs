@@ -10,7 +10,7 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use aipassport_domain::{
@@ -26,9 +26,6 @@ use super::upstream::target::{Target, TargetError};
 use crate::{app::App, config::Upstreams};
 
 const MOST_SNAPSHOTS: usize = 10_000;
-/// A refusal that rests on an older snapshot is decided again on a new one: the user may have
-/// allowed more since, through another process.
-const FRESH_FOR: Duration = Duration::from_millis(250);
 /// How often a credential's use is written down.
 const USE_NOTED_SECONDS: i64 = 60;
 
@@ -68,10 +65,12 @@ impl Grants {
 
     /// The grant as the store has it now.
     pub(super) async fn load(&self, app: &App, id: &GrantId) -> Result<Option<Arc<Snapshot>>, StoreError> {
+        // Before it is read: what changes meanwhile may not be in it.
+        let loaded_at = Instant::now();
         let Some(live) = app.store.live_grant(&app.tenant_id, id).await? else {
             return Ok(None);
         };
-        let snapshot = Arc::new(Snapshot::of(live, &app.config.upstreams));
+        let snapshot = Arc::new(Snapshot::of(live, &app.config.upstreams, loaded_at));
         let mut snapshots = self.snapshots.write().unwrap_or_else(PoisonError::into_inner);
         if snapshots.len() >= MOST_SNAPSHOTS {
             snapshots.clear();
@@ -89,7 +88,7 @@ impl Grants {
 }
 
 impl Snapshot {
-    fn of(live: LiveGrant, upstreams: &Upstreams) -> Self {
+    fn of(live: LiveGrant, upstreams: &Upstreams, loaded_at: Instant) -> Self {
         let destinations = live.credentials.iter().filter_map(|credential| {
             let public_url = adapter::by_id(credential.provider.as_str())?.default_base_url();
             let replaced = upstreams
@@ -107,7 +106,7 @@ impl Snapshot {
         Self {
             destinations: destinations.collect(),
             live,
-            loaded_at: Instant::now(),
+            loaded_at,
         }
     }
 
@@ -129,8 +128,10 @@ impl Snapshot {
             .find(|destination| destination.credential.provider.as_str() == provider)
     }
 
-    pub(super) fn is_fresh(&self) -> bool {
-        self.loaded_at.elapsed() < FRESH_FOR
+    /// Whether it was read from the store at `arrived` or later. A refusal that rests on an older
+    /// one is decided again: the user may have allowed more since, through another process.
+    pub(super) fn was_loaded_since(&self, arrived: Instant) -> bool {
+        self.loaded_at >= arrived
     }
 
     /// An event about this grant, by the broker, now.

@@ -1,6 +1,6 @@
 //! The hot path: one call from the client to its provider and back.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, time::Instant};
 
 use aipassport_domain::{
     ids::{CallId, ProviderId},
@@ -39,6 +39,8 @@ struct Arrival {
     body: RequestBody,
     id: CallId,
     at: Timestamp,
+    /// The same moment by a clock that never steps: what was loaded since then is current.
+    arrived: Instant,
     /// Once it is known who calls.
     caller: Option<Caller>,
     /// Once it is known which model is asked for.
@@ -53,6 +55,7 @@ pub(super) async fn answer(
     request: Request,
 ) -> Response {
     let at = app.clock.now();
+    let arrived = Instant::now();
     let (head, body) = request.into_parts();
     let mut arrival = Arrival {
         adapter,
@@ -62,6 +65,7 @@ pub(super) async fn answer(
         body: RequestBody::Unread(body),
         id: CallId::new(app.random.id(at)),
         at,
+        arrived,
         caller: None,
         model: None,
     };
@@ -146,7 +150,10 @@ impl Arrival {
 
     /// Whether a newer state of the grant could admit what `error` refuses.
     fn was_decided_on_old(&self, error: &GatewayError) -> bool {
-        let is_fresh = self.caller.as_ref().is_none_or(|caller| caller.grant.is_fresh());
+        let is_fresh = self
+            .caller
+            .as_ref()
+            .is_none_or(|caller| caller.grant.was_loaded_since(self.arrived));
         match error {
             GatewayError::Stale => true,
             GatewayError::Denied(policy::Denial::Limit(_)) => false,

@@ -92,10 +92,11 @@ class Demo:
     """`aipassport demo`, as a newcomer starts it, but on a free port and without opening a browser."""
 
     def __init__(self, folder):
-        home = folder / "home"
+        home, self._temporary = folder / "home", folder / "temporary"
         home.mkdir()
+        self._temporary.mkdir()
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-        environment = kept | {"HOME": str(home), "AIPASSPORT_LOG": "trace", "RUST_BACKTRACE": "0"}
+        environment = kept | {"HOME": str(home), "TMPDIR": str(self._temporary), "AIPASSPORT_LOG": "trace", "RUST_BACKTRACE": "0"}
         command = [this_run().binary, "demo", "--port", "0", "--no-browser"]
         self._process = Process(command, folder / "log", env=environment, cwd=home, stdout=subprocess.PIPE)
         for line in self._process.popen.stdout:
@@ -109,3 +110,5 @@ class Demo:
     def stop(self):
         code = self._process.stop()
         assert code == 0, f"the demo ended with {code}: {self._process.tail()}"
+        left = list(self._temporary.iterdir())
+        assert not left, f"the demo left {left} behind"

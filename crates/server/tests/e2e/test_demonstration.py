@@ -136,8 +136,8 @@ class Demonstration:
                 self.assertLessEqual(line["ended"] - revoked_at, REVOKED_WITHIN_SECONDS, line)
                 self.assertTrue(line["ended"] > asked_at or line["how"] == "completed", line)
                 cut += line["how"] != "completed"
-        # All but the short ones ran when the grant was revoked.
-        self.assertEqual(cut, len(teams) * STREAMS_EACH * 4 // 5)
+        # All but the short ones ran when the grant was revoked; on a slow machine those, too.
+        self.assertGreaterEqual(cut, len(teams) * STREAMS_EACH * 4 // 5)
 
     def money_is_true(self, teams, grant):
         def settled():
