@@ -101,6 +101,7 @@ impl Broker {
             header_timeout: config.requests.header_timeout,
             stall_timeout: config.requests.body_timeout,
             most_connections: config.requests.most_connections,
+            proxies: config.trusted_proxies.clone(),
             drain_timeout: config.requests.drain_timeout,
         };
         let app = App::new(Parts {

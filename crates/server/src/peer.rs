@@ -22,7 +22,7 @@ pub(crate) fn of(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Opt
 }
 
 /// Who is counted as one: an IPv6 customer has a whole /64 to come from.
-fn neighbourhood(peer: IpAddr) -> IpAddr {
+pub(crate) fn neighbourhood(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
         v4 @ IpAddr::V4(_) => v4,
