@@ -16,9 +16,6 @@ use crate::app::App;
 
 /// A body of this size is not counted: the number of connections bounds those well enough.
 const SMALL: usize = 64 * 1024;
-/// In bodies of the largest size that is read.
-const MOST_OF_A_GRANT: usize = 4;
-const MOST_TOGETHER: usize = 16;
 
 #[derive(Default)]
 pub(super) struct Bodies(Mutex<Held>);
@@ -57,12 +54,13 @@ impl Allowance {
             grant_id: grant_id.clone(),
             bytes: 0,
         });
-        let largest = app.config.requests.body_limit;
+        let limits = &app.config.requests;
+        let room_for = |bodies: usize| bodies.saturating_mul(limits.body_limit);
         let more = bytes.saturating_sub(taken.bytes);
         let mut held = app.gateway.bodies.lock();
         let of_grant = held.by_grant.get(grant_id).copied().unwrap_or_default() + more;
         let together = held.together + more;
-        if of_grant > MOST_OF_A_GRANT.saturating_mul(largest) || together > MOST_TOGETHER.saturating_mul(largest) {
+        if of_grant > room_for(limits.bodies_per_grant) || together > room_for(limits.bodies_together) {
             return Err(BodyError::NoRoom);
         }
         held.together = together;

@@ -7,10 +7,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::peer::neighbourhood;
-
-/// Of all connections, one place may have one in so many.
-const SHARES: usize = 4;
+use super::Listening;
+use crate::peer::{is_one_of, neighbourhood};
 
 pub(super) struct Crowd {
     connections: Mutex<HashMap<IpAddr, usize>>,
@@ -26,18 +24,21 @@ pub(super) struct Guest {
 }
 
 impl Crowd {
-    pub(super) fn new(most_connections: usize, proxies: Vec<IpAddr>) -> Arc<Self> {
+    pub(super) fn new(listening: &Listening) -> Arc<Self> {
+        let share = listening
+            .most_connections
+            .saturating_mul(listening.connections_per_address_percent);
         Arc::new(Self {
             connections: Mutex::default(),
-            most_of_one: most_connections.div_ceil(SHARES),
-            proxies,
+            most_of_one: share.div_ceil(100),
+            proxies: listening.proxies.clone(),
         })
     }
 
     /// Lets a connection from `address` in; `Err` if enough are from there. A proxy comes for many,
     /// and whoever is on this machine can do worse: neither is counted.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Result<Option<Guest>, ()> {
-        if address.to_canonical().is_loopback() || self.proxies.contains(&address) {
+        if address.to_canonical().is_loopback() || is_one_of(&self.proxies, address) {
             return Ok(None);
         }
         let place = neighbourhood(address);
@@ -70,15 +71,29 @@ impl Drop for Guest {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
 
+    fn crowd() -> Arc<Crowd> {
+        Crowd::new(&Listening {
+            tls: None,
+            header_timeout: Duration::from_secs(1),
+            stall_timeout: Duration::from_secs(1),
+            most_connections: 8,
+            connections_per_address_percent: 25,
+            proxies: vec![address("192.0.2.80")],
+            drain_timeout: Duration::from_secs(1),
+        })
+    }
+
     #[test]
     fn threat_125_one_place_takes_a_part_of_the_connections() {
-        let crowd = Crowd::new(8, vec![address("192.0.2.80")]);
+        let crowd = crowd();
         let mut guests: Vec<_> = ["2001:db8::1", "2001:db8::2"]
             .map(|one| crowd.enter(address(one)).unwrap())
             .into();
@@ -93,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_proxy_and_this_machine_come_for_many() {
-        let crowd = Crowd::new(8, vec![address("192.0.2.80")]);
+        let crowd = crowd();
 
         for address in ["192.0.2.80", "127.0.0.1", "::1", "::ffff:127.0.0.1"].map(address) {
             let guests: Vec<_> = (0..8).map(|_| crowd.enter(address)).collect();

@@ -68,6 +68,8 @@ pub struct Listening {
     /// How long a client may take nothing of an answer.
     pub stall_timeout: Duration,
     pub most_connections: usize,
+    /// How much of them one address may take.
+    pub connections_per_address_percent: usize,
     /// Who connects for many.
     pub proxies: Vec<IpAddr>,
     /// How long calls under way may go on after the stop began.
@@ -85,7 +87,7 @@ pub async fn serve(listener: TcpListener, answer: impl Answer, listening: Listen
     let connections = TaskTracker::new();
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(listening.most_connections));
-    let crowd = Crowd::new(listening.most_connections, listening.proxies.clone());
+    let crowd = Crowd::new(&listening);
     loop {
         let place = Arc::clone(&places).acquire_owned();
         let accepted = tokio::select! {

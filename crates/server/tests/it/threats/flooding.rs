@@ -9,6 +9,12 @@ use crate::support::{
 };
 
 const MOST: usize = 60;
+/// Comes through a proxy that the operator named.
+const ELSEWHERE: (&str, &str) = ("x-forwarded-for", "192.0.2.7");
+
+async fn behind_a_proxy() -> TestBroker {
+    TestBroker::start_with(|config| config.trusted_proxies = vec!["127.0.0.1".parse().unwrap()]).await
+}
 
 async fn ask(broker: &TestBroker, app: usize, headers: &[(&str, &str)]) -> Answer {
     let asked = json!({
@@ -20,11 +26,11 @@ async fn ask(broker: &TestBroker, app: usize, headers: &[(&str, &str)]) -> Answe
 
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_183_apps_that_only_name_themselves_ask_so_often_from_one_place() {
-    let broker = TestBroker::start().await;
+    let broker = behind_a_proxy().await;
 
     let mut answers = Vec::new();
     for app in 0..=MOST {
-        answers.push(ask(&broker, app, &[]).await);
+        answers.push(ask(&broker, app, &[ELSEWHERE]).await);
     }
 
     let refused = answers.pop().unwrap();
@@ -42,22 +48,26 @@ async fn threat_183_apps_that_only_name_themselves_ask_so_often_from_one_place()
         "Basic {}",
         base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{}:secret", client.id))
     );
-    assert_eq!(ask(&broker, 0, &[("authorization", &basic)]).await.status, 201);
+    let registered = ask(&broker, 0, &[ELSEWHERE, ("authorization", &basic)]).await;
+    assert_eq!(registered.status, 201);
 
     broker
         .clock
         .advance_seconds(refused.header("retry-after").parse().unwrap());
-    assert_eq!(ask(&broker, 0, &[]).await.status, 201);
+    assert_eq!(ask(&broker, 0, &[ELSEWHERE]).await.status, 201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_183_browsers_without_a_user_are_taken_down_so_often_from_one_place() {
-    let broker = TestBroker::start().await;
+    let broker = behind_a_proxy().await;
     let client = broker.client("Notes", CALLBACK, None).await;
-    let request = good_request(&client);
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(good_request(&client))
+        .finish();
+    let path = format!("/oauth/authorize?{query}");
 
     for _ in 0..MOST {
-        let answer = broker.authorize("", &request).await;
+        let answer = broker.get(&path, &[ELSEWHERE]).await;
         assert!(
             answer.header("location").starts_with("/login"),
             "{}",
@@ -65,12 +75,36 @@ async fn threat_183_browsers_without_a_user_are_taken_down_so_often_from_one_pla
         );
     }
 
-    let refused = broker.authorize("", &request).await;
+    let refused = broker.get(&path, &[ELSEWHERE]).await;
     assert_eq!(
         answer_parameter(&refused, "error").as_deref(),
         Some("temporarily_unavailable")
     );
     let cookie = broker.browser(&broker.user("alice").await).await;
-    let signed_in = broker.authorize(&cookie, &request).await;
+    let signed_in = broker.get(&path, &[ELSEWHERE, ("cookie", &cookie)]).await;
     assert!(signed_in.header("location").starts_with("/consent/"));
+}
+
+/// The demo, a tool or a test run on the machine itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn apps_on_this_machine_ask_as_often_as_they_like() {
+    for broker in [TestBroker::start().await, behind_a_proxy().await] {
+        for app in 0..=MOST {
+            assert_eq!(ask(&broker, app, &[]).await.status, 201, "{app}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_says_how_often_strangers_may_ask() {
+    let broker = TestBroker::start_with(|config| {
+        config.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+        config.strangers.requests = 1;
+        config.strangers.per_seconds = 5;
+    })
+    .await;
+    assert_eq!(ask(&broker, 0, &[ELSEWHERE]).await.status, 201);
+
+    let refused = ask(&broker, 1, &[ELSEWHERE]).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, "5"));
 }
