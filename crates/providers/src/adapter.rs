@@ -110,6 +110,7 @@ pub enum RouteKind {
 pub enum Operation {
     ChatCompletions,
     Responses,
+    Embeddings,
     Messages,
 }
 
@@ -119,6 +120,7 @@ impl Operation {
         match self {
             Self::ChatCompletions => "chat_completions",
             Self::Responses => "responses",
+            Self::Embeddings => "embeddings",
             Self::Messages => "messages",
         }
     }
@@ -128,6 +130,7 @@ impl Operation {
         match self {
             Self::ChatCompletions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
+            Self::Embeddings => &openai::Embeddings,
             Self::Messages => &anthropic::Messages,
         }
     }

@@ -10,12 +10,13 @@ use aipassport_domain::{
 };
 
 use crate::{
-    adapter::{Operation, RouteKind, Unread},
+    adapter::{Operation, Unread},
     ceiling::{Asked, Input, ceiling},
+    flat::capability_of,
     json::Reader,
     meter::Metering,
     prices::{PriceBook, ServiceTier},
-    request::{ReadError, ReadRequest, UpstreamBody},
+    request::{NO_MODEL, ReadError, ReadRequest, UpstreamBody},
 };
 
 pub(crate) struct Draft {
@@ -75,10 +76,7 @@ impl Draft {
         reader.peek();
         Self {
             provider: request.provider.clone(),
-            capability: match request.route.kind {
-                RouteKind::Call(capability, _) => capability,
-                _ => Capability::Chat,
-            },
+            capability: capability_of(&request.route.kind),
             operation,
             body_bytes: request.body.len() as u64,
             body: UpstreamBody::new(request.body.clone()),
@@ -202,6 +200,7 @@ impl Draft {
                 && !self.holds_output_back
                 && (self.reasoning == Reasoning::Off || known.is_some_and(|model| !model.may_reason)),
             hides_usage: self.hides_usage,
+            derived: None,
         };
         Ok(ReadRequest {
             call: Call {
@@ -247,8 +246,3 @@ impl Draft {
         asked
     }
 }
-
-const NO_MODEL: ReadError = ReadError::Invalid {
-    member: "model",
-    problem: "must name a model",
-};

@@ -69,6 +69,15 @@ pub struct Metering {
     pub(crate) shows_all_output: bool,
     /// Whether only we asked for usage in the stream.
     pub(crate) hides_usage: bool,
+    /// What the request alone tells of its cost, where the answer says nothing.
+    pub(crate) derived: Option<Derived>,
+}
+
+/// A usage that can be worked out without the answer, and what it costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Derived {
+    pub(crate) usage: Usage,
+    pub(crate) cost: Money,
 }
 
 impl Metering {
@@ -82,6 +91,7 @@ impl Metering {
             tier: None,
             shows_all_output: true,
             hides_usage: false,
+            derived: None,
         }
     }
 
@@ -115,6 +125,8 @@ impl Metering {
                 TruthLabel::Reported
             };
             (self.cost(prices, seen, &reported), label, reported)
+        } else if let Some(Derived { usage, cost }) = self.derived {
+            (Some(cost), TruthLabel::Derived, usage)
         } else if self.shows_all_output {
             let in_flight = IN_FLIGHT_TOKENS.saturating_mul(ceiling.choices);
             let output_tokens = seen.output_bytes.saturating_add(in_flight).max(reported.output_tokens);

@@ -122,3 +122,8 @@ pub enum ReadError {
     #[error("{member} is not supported yet: {reason}")]
     NotSupported { member: &'static str, reason: &'static str },
 }
+
+pub(crate) const NO_MODEL: ReadError = ReadError::Invalid {
+    member: "model",
+    problem: "must name a model",
+};

@@ -1,6 +1,6 @@
 //! The headers of one part: what it is called, and whether it is a file.
 
-use std::ops::ControlFlow;
+use std::{collections::BTreeSet, ops::ControlFlow};
 
 use super::{FormError, boundary::is_token};
 
@@ -13,9 +13,7 @@ pub(super) struct PartHead {
     pub(super) is_file: bool,
     /// Of its content, where it says so; checked once it has passed.
     pub(super) length: Option<u64>,
-    has_disposition: bool,
-    has_type: bool,
-    has_encoding: bool,
+    read: BTreeSet<String>,
 }
 
 impl PartHead {
@@ -28,42 +26,37 @@ impl PartHead {
                 return Err(FormError::Header("has a control character in it"));
             }
             let (name, value) = line.split_once(':').ok_or(FormError::Header("has no colon"))?;
-            head.read_line(&name.to_ascii_lowercase(), value.trim_matches(' '))?;
+            head.read_line(name.to_ascii_lowercase(), value.trim_matches(' '))?;
         }
-        if !head.has_disposition {
+        if head.name.is_empty() {
             return Err(FormError::Header("does not say what the part is called"));
         }
         Ok(head)
     }
 
-    fn read_line(&mut self, name: &str, value: &str) -> Result<(), FormError> {
-        let is_second = match name {
-            "content-disposition" => std::mem::replace(&mut self.has_disposition, true),
-            "content-type" => std::mem::replace(&mut self.has_type, true),
-            "content-transfer-encoding" => std::mem::replace(&mut self.has_encoding, true),
-            "content-length" => self.length.is_some(),
-            _ => return Err(FormError::Header("is none that a part of a form has")),
-        };
-        if is_second {
-            return Err(FormError::Header("stands twice"));
-        }
-        match name {
-            "content-disposition" => self.read_disposition(value),
+    fn read_line(&mut self, name: String, value: &str) -> Result<(), FormError> {
+        match name.as_str() {
+            "content-disposition" => self.read_disposition(value)?,
             // A form in a form has names of its own, which some readers lift out of it.
             "content-type" if value.to_ascii_lowercase().contains("multipart/") => {
-                Err(FormError::Header("nests forms"))
+                return Err(FormError::Header("nests forms"));
             }
-            // Those that change nothing. A reader that undid another would read another name.
+            // Those that change nothing. A reader that undid another would read another value.
             "content-transfer-encoding" if !["binary", "8bit", "7bit"].contains(&value) => {
-                Err(FormError::Header("encodes the part"))
+                return Err(FormError::Header("encodes the part"));
             }
+            "content-type" | "content-transfer-encoding" => {}
             "content-length" => {
                 let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
                 let length = value.parse().ok().filter(|_| is_number);
                 self.length = Some(length.ok_or(FormError::Header("has no length that can be"))?);
-                Ok(())
             }
-            _ => Ok(()),
+            _ => return Err(FormError::Header("is none that a part of a form has")),
+        }
+        if self.read.insert(name) {
+            Ok(())
+        } else {
+            Err(FormError::Header("stands twice"))
         }
     }
 

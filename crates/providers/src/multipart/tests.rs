@@ -169,16 +169,19 @@ fn threat_124_a_form_begins_and_ends_with_its_boundary() {
     let model = field("model", "a");
 
     assert_eq!(
-        read(&format!("preamble\r\n{}", form(&[model.clone()]))),
+        read(&format!("preamble\r\n{}", form(std::slice::from_ref(&model)))),
         Err(FormError::Preamble)
     );
     assert_eq!(
-        read(&format!("\r\n{}", form(&[model.clone()]))),
+        read(&format!("\r\n{}", form(std::slice::from_ref(&model)))),
         Err(FormError::Preamble)
     );
     assert_eq!(read(&model), Err(FormError::Unfinished));
     assert_eq!(read(&format!("{model}--xx--\r")), Err(FormError::Unfinished));
-    assert_eq!(read(&format!("{model}--xx--")), read(&form(&[model.clone()])));
+    assert_eq!(
+        read(&format!("{model}--xx--")),
+        read(&form(std::slice::from_ref(&model)))
+    );
     assert_eq!(read(&format!("{model}--xx--\r\n{model}")), Err(FormError::Epilogue));
     assert_eq!(read(&format!("{model}--xx--{model}")), Err(FormError::Epilogue));
     assert_eq!(read(&format!("{model}--xxy\r\n")), Err(FormError::BrokenBoundary));

@@ -1,11 +1,13 @@
-//! OpenAI: chat completions, responses and models.
+//! OpenAI: chat completions, responses, embeddings and models.
 //!
-//! How requests are read is in `chat.rs` and `responses.rs`, how answers are metered in
-//! `usage.rs`, and how refusals look in `error.rs`.
+//! How requests are read is in the file of each (`chat.rs`, `responses.rs`, …), how answers are
+//! metered in `usage.rs` and `media_usage.rs`, and how refusals look in `error.rs`.
 
 mod chat;
 mod content;
+mod embeddings;
 mod error;
+mod media_usage;
 mod responses;
 mod tools;
 mod usage;
@@ -18,7 +20,10 @@ use http::{
 };
 
 use self::chat::Dialect;
-pub(crate) use self::usage::{ChatCompletions, Responses};
+pub(crate) use self::{
+    media_usage::Embeddings,
+    usage::{ChatCompletions, Responses},
+};
 use crate::{
     adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, is_model_id},
     draft::{Draft, Shape},
@@ -107,6 +112,7 @@ impl ProviderAdapter for OpenAi {
         let kind = match (method, path) {
             (&Method::POST, "/v1/chat/completions") => RouteKind::Call(Capability::Chat, Operation::ChatCompletions),
             (&Method::POST, "/v1/responses") => RouteKind::Call(Capability::Chat, Operation::Responses),
+            (&Method::POST, "/v1/embeddings") => RouteKind::Call(Capability::Embeddings, Operation::Embeddings),
             (&Method::GET, "/v1/models") => RouteKind::ListModels,
             (&Method::GET, path) => {
                 let id = path.strip_prefix("/v1/models/").filter(|id| is_model_id(id))?;
@@ -124,6 +130,7 @@ impl ProviderAdapter for OpenAi {
     fn read(&self, request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
         match request.route.kind {
             RouteKind::Call(_, Operation::Responses) => responses::read(request),
+            RouteKind::Call(_, Operation::Embeddings) => embeddings::read(request),
             _ => chat::read(request, &CHAT),
         }
     }
