@@ -7,10 +7,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::Inval
 use crate::{
     anthropic::{self, Anthropic},
     meter::{AnswerFormat, StreamForm},
+    multipart::{Form, FormRules},
     openai::{self, OpenAi},
     prices::PriceBook,
     refusal::Refusal,
-    request::{ReadError, ReadRequest},
+    request::{NO_MODEL, ReadError, ReadRequest},
 };
 
 /// One AI provider's HTTP API. Shapes requests and reads answers; never sends anything.
@@ -38,6 +39,17 @@ pub trait ProviderAdapter: Send + Sync {
     /// Reads the body of a call to one of our [`RouteKind::Call`] or [`RouteKind::CountTokens`]
     /// routes, once, strictly.
     fn read(&self, request: &Unread<'_>) -> Result<ReadRequest, ReadError>;
+
+    /// By which rules the body of a call to `route` is read, where it is a form and not JSON.
+    fn form_rules(&self, _route: &Route) -> Option<&'static FormRules> {
+        None
+    }
+
+    /// Reads a call from what its form has said so far, of which there are `most_bytes` at most.
+    /// The body of `request` is empty: a form goes upstream as it comes.
+    fn read_form(&self, _request: &Unread<'_>, _form: &Form, _most_bytes: u64) -> Result<ReadRequest, ReadError> {
+        Err(NO_MODEL)
+    }
 
     /// What of a client's headers goes upstream. Security invariant: an allow-list, without any
     /// credential, cookie or account selector, so that a client cannot steer whose account pays.
@@ -111,6 +123,9 @@ pub enum Operation {
     ChatCompletions,
     Responses,
     Embeddings,
+    Images,
+    Speech,
+    Transcription,
     Messages,
 }
 
@@ -121,6 +136,9 @@ impl Operation {
             Self::ChatCompletions => "chat_completions",
             Self::Responses => "responses",
             Self::Embeddings => "embeddings",
+            Self::Images => "image_generation",
+            Self::Speech => "text_to_speech",
+            Self::Transcription => "speech_to_text",
             Self::Messages => "messages",
         }
     }
@@ -131,6 +149,9 @@ impl Operation {
             Self::ChatCompletions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
             Self::Embeddings => &openai::Embeddings,
+            Self::Images => &openai::Images,
+            Self::Speech => &openai::Speech,
+            Self::Transcription => &openai::Transcriptions,
             Self::Messages => &anthropic::Messages,
         }
     }

@@ -201,6 +201,7 @@ impl Draft {
                 && (self.reasoning == Reasoning::Off || known.is_some_and(|model| !model.may_reason)),
             hides_usage: self.hides_usage,
             derived: None,
+            speech: None,
         };
         Ok(ReadRequest {
             call: Call {

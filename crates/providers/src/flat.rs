@@ -33,6 +33,8 @@ pub(crate) struct Most {
     pub(crate) input: MostInput,
     /// What is written, and what is priced by the piece.
     pub(crate) beside: Usage,
+    /// What has a price that only the request's words tell: images, by size and quality.
+    pub(crate) fees: Money,
     /// Where nothing bounds it, and why.
     pub(crate) unbounded: Option<&'static str>,
 }
@@ -63,6 +65,7 @@ impl FlatCall {
             shows_all_output: false,
             hides_usage: false,
             derived: known.and_then(derived),
+            speech: None,
         };
         Ok(ReadRequest {
             call: Call {
@@ -90,7 +93,11 @@ impl Most {
     fn cost(&self, model: &PricedModel) -> CallCost {
         let beside = || {
             let (input, _) = model.ceiling(self.input, Outputs::NONE)?;
-            Some(input.saturating_add(model.cost(&self.beside)?))
+            Some(
+                input
+                    .saturating_add(model.cost(&self.beside)?)
+                    .saturating_add(self.fees),
+            )
         };
         match (beside(), self.unbounded) {
             (None, _) => CallCost::Unpriced,

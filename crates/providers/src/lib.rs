@@ -21,3 +21,4 @@ mod openai;
 pub mod prices;
 pub mod refusal;
 pub mod request;
+pub mod sound;

@@ -22,6 +22,7 @@ use crate::{
     ceiling::with_surcharge,
     events::{self, Piece, Splitter},
     prices::{PriceBook, ServiceTier},
+    sound::SoundMeter,
 };
 
 /// What a provider may have written and billed beyond what has reached us when a stream is cut:
@@ -71,6 +72,17 @@ pub struct Metering {
     pub(crate) hides_usage: bool,
     /// What the request alone tells of its cost, where the answer says nothing.
     pub(crate) derived: Option<Derived>,
+    /// The answer may be a sound that tells its usage by nothing but its length.
+    pub(crate) speech: Option<Speech>,
+}
+
+/// Speech that is billed by tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Speech {
+    /// The most tokens that a second of it has.
+    pub(crate) tokens_per_second: u64,
+    /// It comes as samples without a header.
+    pub(crate) is_raw: bool,
 }
 
 /// A usage that can be worked out without the answer, and what it costs.
@@ -92,6 +104,7 @@ impl Metering {
             shows_all_output: true,
             hides_usage: false,
             derived: None,
+            speech: None,
         }
     }
 
@@ -104,7 +117,12 @@ impl Metering {
         Meter {
             format,
             hides_usage: self.hides_usage,
-            form: stream_form.map_or_else(Form::empty_body, |form| Form::Stream(Splitter::new(form))),
+            form: match (stream_form, self.speech) {
+                (Some(form), _) => Form::Stream(Splitter::new(form)),
+                (None, Some(speech)) if speech.is_raw => Form::Sound(SoundMeter::raw()),
+                (None, Some(_)) => Form::Sound(SoundMeter::default()),
+                (None, None) => Form::empty_body(),
+            },
             seen: Metered::default(),
         }
     }
@@ -127,6 +145,13 @@ impl Metering {
             (self.cost(prices, seen, &reported), label, reported)
         } else if let Some(Derived { usage, cost }) = self.derived {
             (Some(cost), TruthLabel::Derived, usage)
+        } else if let (Some(speech), Some(milliseconds)) = (self.speech, seen.sound_milliseconds) {
+            let usage = Usage {
+                input_tokens: self.input_tokens,
+                audio_output_tokens: milliseconds.saturating_mul(speech.tokens_per_second).div_ceil(1_000),
+                ..Usage::default()
+            };
+            (self.cost(prices, seen, &usage), TruthLabel::Estimated, usage)
         } else if self.shows_all_output {
             let in_flight = IN_FLIGHT_TOKENS.saturating_mul(ceiling.choices);
             let output_tokens = seen.output_bytes.saturating_add(in_flight).max(reported.output_tokens);
@@ -207,6 +232,8 @@ pub struct Metered {
     pub has_failed: bool,
     /// Bytes of text and arguments written by the model: at least as many as output tokens.
     pub output_bytes: u64,
+    /// How long a sound is that has come whole.
+    pub sound_milliseconds: Option<u64>,
     /// Searches that the provider ran, each at a fee.
     pub web_searches: u64,
     pub(crate) has_regional_surcharge: bool,
@@ -261,6 +288,7 @@ pub struct Meter {
 
 enum Form {
     Stream(Splitter),
+    Sound(SoundMeter),
     /// All of it so far, for usage stands at its end; no parts where it is too long.
     Body {
         parts: Vec<Bytes>,
@@ -282,7 +310,7 @@ impl Meter {
     pub fn stream_form(&self) -> Option<StreamForm> {
         match &self.form {
             Form::Stream(splitter) => Some(splitter.form()),
-            Form::Body { .. } => None,
+            Form::Sound(_) | Form::Body { .. } => None,
         }
     }
 
@@ -304,6 +332,10 @@ impl Meter {
                     see(format, form, piece, seen);
                 })
             }
+            Form::Sound(sound) => {
+                sound.feed(&chunk);
+                chunk
+            }
             Form::Body { parts, bytes } => {
                 *bytes += chunk.len();
                 if *bytes > LONGEST_BODY {
@@ -318,8 +350,13 @@ impl Meter {
 
     /// What was kept back, once the upstream has ended.
     pub fn rest(&mut self) -> Bytes {
-        let Form::Stream(splitter) = &mut self.form else {
-            return Bytes::new();
+        let splitter = match &mut self.form {
+            Form::Stream(splitter) => splitter,
+            Form::Sound(sound) => {
+                self.seen.sound_milliseconds = sound.milliseconds();
+                return Bytes::new();
+            }
+            Form::Body { .. } => return Bytes::new(),
         };
         let form = splitter.form();
         let rest = splitter.rest();

@@ -5,7 +5,7 @@ use std::{borrow::Cow, ops::Range};
 use aipassport_domain::policy::Call;
 use bytes::Bytes;
 
-use crate::meter::Metering;
+use crate::{meter::Metering, multipart::FormError};
 
 /// What one reading of a request yields.
 #[derive(Debug)]
@@ -121,6 +121,8 @@ pub enum ReadError {
     /// What it costs, or what it can do, cannot be bounded yet.
     #[error("{member} is not supported yet: {reason}")]
     NotSupported { member: &'static str, reason: &'static str },
+    #[error(transparent)]
+    Form(#[from] FormError),
 }
 
 pub(crate) const NO_MODEL: ReadError = ReadError::Invalid {

@@ -18,6 +18,7 @@ use self::{
     boundary::{Delimiter, Reach},
     headers::PartHead,
 };
+use crate::{request::ReadError, sound::SoundMeter};
 
 /// Enough for the header of a sound file that says how long a second of it is.
 pub const FILE_HEAD: usize = 64;
@@ -38,6 +39,8 @@ pub struct FormRules {
     /// The files that go into the cost, with or without brackets.
     pub files: &'static [&'static str],
     pub most_files: u64,
+    /// Whether the first of them is a sound, whose length is to be told.
+    pub listens: bool,
 }
 
 /// What has been read of a form so far.
@@ -51,6 +54,8 @@ pub struct Form {
     pub text_bytes: u64,
     /// The first bytes of the first file.
     pub file_head: Vec<u8>,
+    sound: SoundMeter,
+    is_sound_whole: bool,
 }
 
 /// Why a form is refused.
@@ -82,7 +87,7 @@ pub enum FormError {
     ManyFiles,
     #[error("the part {0} is too long")]
     LongValue(&'static str),
-    #[error("the part {0} comes after a large file: put it before")]
+    #[error("the part {0} comes after a large file: put it before the file")]
     TooLate(&'static str),
 }
 
@@ -131,6 +136,38 @@ impl Form {
 
     pub fn has(&self, noted: &str) -> bool {
         self.noted.contains(noted)
+    }
+
+    pub(crate) fn count(&self, name: &'static str) -> Result<Option<u64>, ReadError> {
+        const PROBLEM: &str = "must be a number";
+        let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let read = |text| Some(text).filter(is_number)?.parse().ok();
+        self.value(name)
+            .map(|text| {
+                read(text).ok_or(ReadError::Invalid {
+                    member: name,
+                    problem: PROBLEM,
+                })
+            })
+            .transpose()
+    }
+
+    pub(crate) fn boolean(&self, name: &'static str) -> Result<Option<bool>, ReadError> {
+        match self.value(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            // Some readers take `1`, `on` and `True` for it, and some do not.
+            Some(_) => Err(ReadError::Invalid {
+                member: name,
+                problem: "must be true or false",
+            }),
+        }
+    }
+
+    /// How long the sound is, once all of it is here, if its bytes prove it.
+    pub(crate) fn sound_milliseconds(&self) -> Option<u64> {
+        self.sound.milliseconds().filter(|_| self.is_sound_whole)
     }
 }
 
@@ -302,6 +339,9 @@ impl FormReader {
             let head = &mut self.form.file_head;
             let missing = FILE_HEAD.saturating_sub(head.len()).min(value.len());
             head.extend_from_slice(value.get(..missing).unwrap_or_default());
+            if self.rules.listens {
+                self.form.sound.feed(value);
+            }
         } else if !part.is_file {
             self.form.text_bytes += value.len() as u64;
         }
@@ -323,6 +363,7 @@ impl FormReader {
         if part.length.is_some_and(|length| length != content_length) {
             return Err(FormError::WrongLength);
         }
+        self.form.is_sound_whole |= part.is_counted && self.rules.listens;
         self.state = State::Behind;
         Ok(Some(length + self.delimiter.bytes().len()))
     }

@@ -7,6 +7,7 @@ const RULES: FormRules = FormRules {
     noted: &["svg"],
     files: &["file", "image"],
     most_files: 1,
+    listens: true,
 };
 
 const TYPE: HeaderValue = HeaderValue::from_static("multipart/form-data; boundary=xx");

@@ -1,4 +1,4 @@
-//! OpenAI: chat completions, responses, embeddings and models.
+//! OpenAI: chat completions, responses, embeddings, images, audio and models.
 //!
 //! How requests are read is in the file of each (`chat.rs`, `responses.rs`, …), how answers are
 //! metered in `usage.rs` and `media_usage.rs`, and how refusals look in `error.rs`.
@@ -7,9 +7,13 @@ mod chat;
 mod content;
 mod embeddings;
 mod error;
+mod image_tokens;
+mod images;
 mod media_usage;
 mod responses;
+mod speech;
 mod tools;
+mod transcriptions;
 mod usage;
 
 use aipassport_domain::authorization_details::Capability;
@@ -21,7 +25,7 @@ use http::{
 
 use self::chat::Dialect;
 pub(crate) use self::{
-    media_usage::Embeddings,
+    media_usage::{Embeddings, Images, Speech, Transcriptions},
     usage::{ChatCompletions, Responses},
 };
 use crate::{
@@ -30,6 +34,7 @@ use crate::{
     headers,
     json::Reader,
     meter::StreamForm,
+    multipart::{Form, FormRules},
     prices::ServiceTier,
     refusal::Refusal,
     request::{ReadError, ReadRequest},
@@ -113,6 +118,13 @@ impl ProviderAdapter for OpenAi {
             (&Method::POST, "/v1/chat/completions") => RouteKind::Call(Capability::Chat, Operation::ChatCompletions),
             (&Method::POST, "/v1/responses") => RouteKind::Call(Capability::Chat, Operation::Responses),
             (&Method::POST, "/v1/embeddings") => RouteKind::Call(Capability::Embeddings, Operation::Embeddings),
+            (&Method::POST, "/v1/images/generations" | "/v1/images/edits") => {
+                RouteKind::Call(Capability::Images, Operation::Images)
+            }
+            (&Method::POST, "/v1/audio/speech") => RouteKind::Call(Capability::Audio, Operation::Speech),
+            (&Method::POST, "/v1/audio/transcriptions" | "/v1/audio/translations") => {
+                RouteKind::Call(Capability::Audio, Operation::Transcription)
+            }
             (&Method::GET, "/v1/models") => RouteKind::ListModels,
             (&Method::GET, path) => {
                 let id = path.strip_prefix("/v1/models/").filter(|id| is_model_id(id))?;
@@ -131,7 +143,24 @@ impl ProviderAdapter for OpenAi {
         match request.route.kind {
             RouteKind::Call(_, Operation::Responses) => responses::read(request),
             RouteKind::Call(_, Operation::Embeddings) => embeddings::read(request),
+            RouteKind::Call(_, Operation::Images) => images::read(request),
+            RouteKind::Call(_, Operation::Speech) => speech::read(request),
             _ => chat::read(request, &CHAT),
+        }
+    }
+
+    fn form_rules(&self, route: &Route) -> Option<&'static FormRules> {
+        match route.kind {
+            RouteKind::Call(_, Operation::Images) if route.upstream_path.ends_with("/edits") => Some(&images::EDIT),
+            RouteKind::Call(_, Operation::Transcription) => Some(&transcriptions::RULES),
+            _ => None,
+        }
+    }
+
+    fn read_form(&self, request: &Unread<'_>, form: &Form, most_bytes: u64) -> Result<ReadRequest, ReadError> {
+        match request.route.kind {
+            RouteKind::Call(_, Operation::Transcription) => transcriptions::read(request, form, most_bytes),
+            _ => images::read_edit(request, form),
         }
     }
 
