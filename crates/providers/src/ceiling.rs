@@ -17,6 +17,10 @@ pub(crate) struct Input {
     pub(crate) images: u64,
     /// Bytes of images in the body: an image is counted by its size in pixels, not as text.
     pub(crate) image_bytes: u64,
+    /// Of sounds in the body, at most.
+    pub(crate) audio_tokens: u64,
+    /// Bytes of sounds in the body.
+    pub(crate) audio_bytes: u64,
     /// Something whose size the body does not tell: a document, a file, a stored conversation.
     pub(crate) has_unsized: bool,
 }
@@ -25,6 +29,8 @@ impl Input {
     pub(crate) fn add(&mut self, other: Self) {
         self.images += other.images;
         self.image_bytes += other.image_bytes;
+        self.audio_tokens += other.audio_tokens;
+        self.audio_bytes += other.audio_bytes;
         self.has_unsized |= other.has_unsized;
     }
 }
@@ -34,6 +40,8 @@ impl Input {
 pub(crate) struct Asked {
     pub(crate) body_bytes: u64,
     pub(crate) input: Input,
+    /// What kinds of answer it may have.
+    pub(crate) outputs: Outputs,
     /// The most that the provider puts before the client's own input.
     pub(crate) hidden_tokens: u64,
     pub(crate) tokens_per_image: u64,
@@ -65,7 +73,11 @@ pub(crate) fn ceiling(asked: &Asked, model: Option<&PricedModel>) -> (CallCost, 
         (None, None) => return (CallCost::Unbounded("it sets no limit on output tokens"), input_tokens),
     };
 
-    let Some((mut input_cost, mut output_rate)) = prices(asked, model, MostInput::text(input_tokens)) else {
+    let input = MostInput {
+        audio_tokens: asked.input.audio_tokens,
+        ..MostInput::text(input_tokens)
+    };
+    let Some((mut input_cost, mut output_rate)) = prices(asked, model, input) else {
         return (CallCost::Unpriced, input_tokens);
     };
     if asked.has_regional_surcharge {
@@ -83,12 +95,12 @@ pub(crate) fn ceiling(asked: &Asked, model: Option<&PricedModel>) -> (CallCost, 
 
 /// The most that `input` can cost, and the highest rate of output, at whichever service it is.
 fn prices(asked: &Asked, model: &PricedModel, input: MostInput) -> Option<(Money, Rate)> {
-    let (input_cost, output_rate) = model.ceiling(input, Outputs::TEXT)?;
+    let (input_cost, output_rate) = model.ceiling(input, asked.outputs)?;
     let Some(tier) = asked.tier else {
         return Some((input_cost, output_rate));
     };
     // The provider may serve the call at the standard tier after all.
-    let (tier_cost, tier_rate) = model.service_tier(tier)?.ceiling(input, Outputs::TEXT)?;
+    let (tier_cost, tier_rate) = model.service_tier(tier)?.ceiling(input, asked.outputs)?;
     Some((input_cost.max(tier_cost), output_rate.max(tier_rate)))
 }
 
@@ -98,11 +110,14 @@ fn input_ceiling(asked: &Asked, model: &PricedModel) -> Option<u64> {
     let Input {
         images,
         image_bytes,
+        audio_bytes,
         has_unsized,
+        ..
     } = asked.input;
     let counted = asked
         .body_bytes
         .saturating_sub(image_bytes)
+        .saturating_sub(audio_bytes)
         .saturating_add(images.saturating_mul(asked.tokens_per_image))
         .saturating_add(asked.hidden_tokens);
     if !has_unsized && asked.rounds <= 1 {

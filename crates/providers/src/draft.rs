@@ -15,7 +15,7 @@ use crate::{
     flat::capability_of,
     json::Reader,
     meter::Metering,
-    prices::{PriceBook, ServiceTier},
+    prices::{Outputs, PriceBook, ServiceTier},
     request::{NO_MODEL, ReadError, ReadRequest, UpstreamBody},
 };
 
@@ -31,6 +31,7 @@ pub(crate) struct Draft {
     pub(crate) is_stream: bool,
     pub(crate) features: Features,
     pub(crate) input: Input,
+    pub(crate) outputs: Outputs,
     pub(crate) choices: u64,
     caps: Vec<Cap>,
     /// Why nothing bounds the cost.
@@ -85,6 +86,7 @@ impl Draft {
             is_stream: false,
             features: Features::NONE,
             input: Input::default(),
+            outputs: Outputs::TEXT,
             choices: 1,
             caps: Vec::new(),
             unbounded: None,
@@ -221,6 +223,7 @@ impl Draft {
         Asked {
             body_bytes: self.body_bytes,
             input: self.input,
+            outputs: self.outputs,
             hidden_tokens: self.hidden_tokens,
             tokens_per_image: shape.tokens_per_image,
             least_context: self.least_context,

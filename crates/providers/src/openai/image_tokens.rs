@@ -35,13 +35,23 @@ pub(super) fn most(model: &str, size: Option<&str>, quality: Option<&str>) -> Op
     }
 }
 
+/// What a model that thinks about an image in words may write of them, at a price of their own.
+pub(super) fn most_thought(model: &str) -> u64 {
+    let thinks = ["gpt-image-1.5", "chatgpt-image-latest"]
+        .into_iter()
+        .any(|name| is(model, name));
+    if thinks { 2_048 } else { 0 }
+}
+
+/// Whether `model` is the one called so, or a dated snapshot of it.
+fn is(model: &str, name: &str) -> bool {
+    model
+        .strip_prefix(name)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("-20"))
+}
+
 fn family(model: &str) -> Option<Family> {
-    // A dated snapshot is its family's.
-    let is = |name: &str| {
-        model
-            .strip_prefix(name)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with("-20"))
-    };
+    let is = |name: &str| is(model, name);
     if [
         "gpt-image-1",
         "gpt-image-1-mini",

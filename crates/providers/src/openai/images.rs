@@ -36,8 +36,6 @@ const HIDDEN_TOKENS: u64 = 256;
 /// The most that one image counts as that is read, whatever its size.
 const TOKENS_PER_IMAGE_READ: u64 = 10_000;
 const TOKENS_PER_PARTIAL_IMAGE: u64 = 100;
-/// What a model that thinks in words about the image may write of them.
-const TOKENS_OF_THOUGHT: u64 = 2_048;
 const UNPRICED: &str = "what it adds to the price is not known";
 
 /// The words that decide what images cost, wherever they stand.
@@ -166,16 +164,11 @@ impl Asked {
             .partial_images
             .unwrap_or_default()
             .saturating_mul(TOKENS_PER_PARTIAL_IMAGE);
-        let has_thoughts = model.rates().output.is_some();
         Most {
             input,
             beside: Usage {
                 image_output_tokens: each.saturating_add(partial).saturating_mul(self.images()),
-                output_tokens: if has_thoughts {
-                    TOKENS_OF_THOUGHT.saturating_mul(self.images())
-                } else {
-                    0
-                },
+                output_tokens: image_tokens::most_thought(&model.id).saturating_mul(self.images()),
                 ..Usage::default()
             },
             ..Most::default()

@@ -25,6 +25,15 @@ pub(crate) fn most_milliseconds(head: &[u8], bytes: u64) -> u64 {
     milliseconds(bytes, per_second)
 }
 
+/// The most that a sound can last that is here whole.
+pub(crate) fn most_milliseconds_of(sound: &[u8]) -> u64 {
+    let mut meter = SoundMeter::default();
+    meter.feed(sound);
+    meter
+        .milliseconds()
+        .unwrap_or_else(|| most_milliseconds(sound, sound.len() as u64))
+}
+
 /// Watches a sound pass by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SoundMeter {

@@ -9,6 +9,7 @@ mod ceilings;
 mod features;
 mod golden;
 mod headers;
+mod media;
 mod meters;
 mod refusals;
 mod requests;
