@@ -45,6 +45,11 @@ pub(crate) trait AnswerFormat: Sync {
     fn stream_form(&self, content_type: &str) -> Option<StreamForm> {
         (content_type == "text/event-stream").then_some(StreamForm::Events)
     }
+
+    /// Whether it may answer with this, which is neither JSON nor a stream, and passes unread.
+    fn is_medium(&self, _content_type: &str) -> bool {
+        false
+    }
 }
 
 /// The usage in one event.
@@ -113,15 +118,17 @@ impl Metering {
         let format = self.operation.format();
         let kind = upstream.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        let stream_form = format.stream_form(&kind.to_ascii_lowercase());
+        let kind = kind.to_ascii_lowercase();
+        let stream_form = format.stream_form(&kind);
         Meter {
             format,
             hides_usage: self.hides_usage,
             form: match (stream_form, self.speech) {
                 (Some(form), _) => Form::Stream(Splitter::new(form)),
+                (None, _) if !format.is_medium(&kind) => Form::empty_body(),
                 (None, Some(speech)) if speech.is_raw => Form::Sound(SoundMeter::raw()),
                 (None, Some(_)) => Form::Sound(SoundMeter::default()),
-                (None, None) => Form::empty_body(),
+                (None, None) => Form::Unread,
             },
             seen: Metered::default(),
         }
@@ -289,6 +296,8 @@ pub struct Meter {
 enum Form {
     Stream(Splitter),
     Sound(SoundMeter),
+    /// Says nothing of its usage, whatever words there are in it.
+    Unread,
     /// All of it so far, for usage stands at its end; no parts where it is too long.
     Body {
         parts: Vec<Bytes>,
@@ -310,8 +319,13 @@ impl Meter {
     pub fn stream_form(&self) -> Option<StreamForm> {
         match &self.form {
             Form::Stream(splitter) => Some(splitter.form()),
-            Form::Sound(_) | Form::Body { .. } => None,
+            Form::Sound(_) | Form::Unread | Form::Body { .. } => None,
         }
+    }
+
+    /// Whether the answer passes piece by piece, and not as one document.
+    pub fn passes_in_pieces(&self) -> bool {
+        !matches!(self.form, Form::Body { .. })
     }
 
     /// Takes the next bytes from the upstream and returns those for the client: the same, but for
@@ -336,6 +350,7 @@ impl Meter {
                 sound.feed(&chunk);
                 chunk
             }
+            Form::Unread => chunk,
             Form::Body { parts, bytes } => {
                 *bytes += chunk.len();
                 if *bytes > LONGEST_BODY {
@@ -356,7 +371,7 @@ impl Meter {
                 self.seen.sound_milliseconds = sound.milliseconds();
                 return Bytes::new();
             }
-            Form::Body { .. } => return Bytes::new(),
+            Form::Unread | Form::Body { .. } => return Bytes::new(),
         };
         let form = splitter.form();
         let rest = splitter.rest();

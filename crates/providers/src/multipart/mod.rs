@@ -200,6 +200,11 @@ impl FormReader {
         is_in_file && has_model && self.form.file_head.len() == FILE_HEAD && self.form.files == self.rules.most_files
     }
 
+    /// Whether the last boundary has passed.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
     /// The call has been decided: from here on, no part can decide anything any more.
     pub fn decided(&mut self) {
         self.is_decided = true;

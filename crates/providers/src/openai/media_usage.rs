@@ -83,6 +83,10 @@ impl ImageUsage {
 pub(crate) struct Speech;
 
 impl AnswerFormat for Speech {
+    fn is_medium(&self, content_type: &str) -> bool {
+        content_type.starts_with("audio/") || content_type == "application/octet-stream"
+    }
+
     fn see_body(&self, _body: &[u8], _seen: &mut Metered) {}
 
     fn see_event(&self, data: &[u8], seen: &mut Metered) -> Option<UsageMember> {
@@ -107,6 +111,10 @@ impl AnswerFormat for Speech {
 pub(crate) struct Transcriptions;
 
 impl AnswerFormat for Transcriptions {
+    fn is_medium(&self, content_type: &str) -> bool {
+        content_type.starts_with("text/") || content_type == "application/x-subrip"
+    }
+
     fn see_body(&self, body: &[u8], seen: &mut Metered) {
         see_usage(body, seen, HeardUsage::counted);
         if !seen.is_usage_final {

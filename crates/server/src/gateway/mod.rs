@@ -27,6 +27,7 @@ mod redact;
 mod refusals;
 mod stream;
 mod tokens;
+mod upload;
 mod upstream;
 mod watch;
 

@@ -25,7 +25,7 @@ use super::{
     own_grant,
     read::RequestBody,
     stream::meter,
-    upstream::{Outgoing, forward},
+    upstream::{Outgoing, OutgoingBody, forward},
 };
 use crate::app::App;
 
@@ -119,7 +119,10 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
         method: arrival.head.method.clone(),
         path: route.upstream_path,
         headers: adapter.request_headers(&arrival.head.headers),
-        body: request.body.with_output_cap(open.output_cap()),
+        body: match arrival.body.take_form() {
+            Some(form) => OutgoingBody::Form(form),
+            None => OutgoingBody::Document(request.body.with_output_cap(open.output_cap()).into()),
+        },
     };
     let forwarding = forward(app, &caller, adapter, outgoing, &mut open);
     let forwarded = call.unless_ended(forwarding).await;
@@ -145,14 +148,19 @@ impl Arrival {
 
     /// Step 2: from bytes to the call that policy decides on. What is kept in memory is the grant's.
     async fn read(&mut self, app: &App, grant_id: &GrantId, route: &Route) -> Result<ReadRequest, GatewayError> {
-        let body = self.body.read(app, grant_id, &self.head.headers).await?;
-        Ok(self.adapter.read(&Unread {
+        let mut unread = Unread {
             provider: &self.provider,
             route,
             headers: &self.head.headers,
-            body,
+            body: Bytes::new(),
             prices: &app.prices,
-        })?)
+        };
+        if let Some(rules) = self.adapter.form_rules(route) {
+            let upload = self.body.read_form(app, grant_id, &self.head.headers, rules).await?;
+            return Ok(self.adapter.read_form(&unread, upload.form(), upload.most_bytes())?);
+        }
+        unread.body = self.body.read(app, grant_id, &self.head.headers).await?;
+        Ok(self.adapter.read(&unread)?)
     }
 
     /// What was worked out here, without the provider.
