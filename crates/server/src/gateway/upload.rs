@@ -9,7 +9,7 @@
 
 use std::{
     collections::VecDeque,
-    future::poll_fn,
+    future::{Future, poll_fn},
     pin::Pin,
     sync::{
         Arc, OnceLock,
@@ -27,7 +27,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body::{Body as _, SizeHint};
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep};
 
 use super::{
     bodies::Allowance,
@@ -45,6 +45,8 @@ pub(super) struct Upload {
     kept: VecDeque<Bytes>,
     /// `None` once its end has come.
     rest: Option<Body>,
+    /// When all of it has to be here.
+    deadline: Pin<Box<Sleep>>,
     /// How many bytes have come.
     bytes: usize,
     /// As its headers say.
@@ -95,14 +97,14 @@ impl Upload {
             reader,
             kept: VecDeque::new(),
             rest: Some(std::mem::take(body)),
+            deadline: Box::pin(sleep(limits.body_timeout)),
             bytes: 0,
             length,
             most_bytes: length.unwrap_or(limits.upload_limit).min(limits.upload_limit),
             delivery: Arc::default(),
             room: Allowance::default(),
         };
-        let read = timeout(limits.body_timeout, upload.read_to_decision(app, grant_id)).await;
-        read.map_err(|_| BodyError::TimedOut)??;
+        upload.read_to_decision(app, grant_id).await?;
         upload.reader.decided();
         Ok(upload)
     }
@@ -165,7 +167,11 @@ impl Upload {
             return Poll::Ready(None);
         };
         let data = loop {
-            match ready!(Pin::new(&mut *rest).poll_frame(context)) {
+            let Poll::Ready(frame) = Pin::new(&mut *rest).poll_frame(context) else {
+                ready!(self.deadline.as_mut().poll(context));
+                return Poll::Ready(Some(Err(BodyError::TimedOut.into())));
+            };
+            match frame {
                 None => {
                     self.rest = None;
                     let end = self.reader.end();

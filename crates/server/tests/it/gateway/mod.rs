@@ -2,13 +2,17 @@
 
 mod answers;
 mod app_keys;
+mod audio;
 
 mod call;
 mod credentials;
+mod embeddings;
 mod faults;
+mod images;
 mod limits;
 mod own_grant;
 mod requests;
 mod revocation;
 mod settlement;
+mod uploads;
 mod upstreams;
