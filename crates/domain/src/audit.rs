@@ -54,6 +54,8 @@ pub enum Happened {
     UserAdded {
         name: String,
     },
+    UserSuspended,
+    UserResumed,
     PasswordChanged,
     SignedIn,
     SignInFailed {

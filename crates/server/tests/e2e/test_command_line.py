@@ -89,6 +89,21 @@ class CommandLine(unittest.TestCase):
         self.user.add_credential("anthropic")
         self.assertEqual(call(), 200)
 
+    def test_a_suspended_user_is_stopped_and_resumed_beside_a_running_broker(self):
+        ben = User(self.broker, "ben")
+        grant = App(self.broker, "Paused").granted(ben)
+        body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": PROMPT}]}
+
+        def call():
+            headers = {"authorization": f"Bearer {grant.token}"}
+            return request(self.broker.url, "POST", "/openai/v1/chat/completions", body, headers).status
+
+        self.assertEqual(call(), 200)
+        self.assertTrue(self.broker.command("user", "suspend", "ben")["is_suspended"])
+        self.assertEqual(call(), 401)
+        self.assertFalse(self.broker.command("user", "resume", "ben")["is_suspended"])
+        self.assertEqual(call(), 200)
+
     def test_a_listed_credential_shows_its_last_four_and_no_more(self):
         listed = self.broker.command("credential", "list", "--user", "ana")
 
