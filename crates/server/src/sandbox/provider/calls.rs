@@ -180,11 +180,11 @@ impl<'a> Provider<'a> {
         wait(switches).await;
 
         if is_stream {
-            let stream_type = faults::static_value(dialect.stream_type());
+            let content_type = dialect.content_type();
             let events = Events::new(answer, dialect, switches.clone(), call);
             let mut response = self.json(StatusCode::OK, ReplyBody::Events(Box::new(events)));
             let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, stream_type);
+            headers.insert(CONTENT_TYPE, faults::static_value(content_type));
             headers.insert(http::header::CACHE_CONTROL, faults::static_value("no-cache"));
             return Ok(response);
         }

@@ -41,6 +41,11 @@ pub(super) trait Dialect: Send {
     /// Appends the event by which this provider reports a failure within a stream.
     fn error_event(&mut self, out: &mut String);
 
+    /// How a stream of it is announced.
+    fn content_type(&self) -> &'static str {
+        "text/event-stream; charset=utf-8"
+    }
+
     /// Whether a stream that runs to its end tells what was used.
     fn reports_usage(&self) -> bool {
         true
@@ -49,11 +54,6 @@ pub(super) trait Dialect: Send {
     /// Whether an answer in one piece does.
     fn reports_usage_of_whole(&self) -> bool {
         true
-    }
-
-    /// The content type of a stream.
-    fn stream_type(&self) -> &'static str {
-        "text/event-stream; charset=utf-8"
     }
 }
 

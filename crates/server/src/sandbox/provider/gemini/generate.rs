@@ -37,6 +37,12 @@ struct Request<'a> {
     tool_config: ToolConfig,
     #[serde(default, alias = "generation_config")]
     generation_config: GenerationConfig,
+}
+
+/// What is to be counted stands there by itself, or as the request it is for.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CountTokens<'a> {
     #[serde(borrow, default, alias = "generate_content_request")]
     generate_content_request: Option<&'a RawValue>,
 }
@@ -119,10 +125,11 @@ pub(super) fn read(model: &str, body: &[u8], form: Option<Form>) -> Result<Task,
 }
 
 pub(super) fn count(body: &[u8]) -> Result<Task, Refusal> {
-    let mut request: Request<'_> = serde_json::from_slice(body).map_err(|error| Refusal::unreadable(&error))?;
-    if let Some(whole) = request.generate_content_request {
-        request = serde_json::from_str(whole.get()).map_err(|error| Refusal::unreadable(&error))?;
-    }
+    let count: CountTokens<'_> = serde_json::from_slice(body).map_err(|error| Refusal::unreadable(&error))?;
+    let whole = count
+        .generate_content_request
+        .map_or(body, |whole| whole.get().as_bytes());
+    let request: Request<'_> = serde_json::from_slice(whole).map_err(|error| Refusal::unreadable(&error))?;
     let tokens = Answer::input_tokens_of(request.prompt_bytes(request.prompt()?));
     Ok(Task::Reply(format!(
         r#"{{"totalTokens":{tokens},"promptTokensDetails":[{{"modality":"TEXT","tokenCount":{tokens}}}]}}"#
@@ -253,7 +260,7 @@ impl Dialect for GenerateContent {
         }
     }
 
-    fn stream_type(&self) -> &'static str {
+    fn content_type(&self) -> &'static str {
         match self.form {
             Form::Events => "text/event-stream",
             Form::Array => "application/json; charset=UTF-8",
