@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::Inval
 
 use crate::{
     anthropic::{self, Anthropic},
+    gemini::{self, Gemini},
     meter::{AnswerFormat, StreamForm},
     openai::{self, OpenAi},
     prices::PriceBook,
@@ -97,7 +98,7 @@ pub struct Route {
 pub enum RouteKind {
     /// Costs money: read, authorized, reserved, forwarded, metered, settled.
     Call(Capability, Operation),
-    /// Anthropic's counting, free: the same steps, at no cost.
+    /// Counting tokens, free: the same steps, at no cost.
     CountTokens,
     /// Answered from the grant; nothing is sent.
     ListModels,
@@ -111,6 +112,9 @@ pub enum Operation {
     ChatCompletions,
     Responses,
     Messages,
+    GenerateContent,
+    StreamGenerateContent,
+    EmbedContent,
 }
 
 impl Operation {
@@ -120,6 +124,9 @@ impl Operation {
             Self::ChatCompletions => "chat_completions",
             Self::Responses => "responses",
             Self::Messages => "messages",
+            Self::GenerateContent => "generate_content",
+            Self::StreamGenerateContent => "stream_generate_content",
+            Self::EmbedContent => "embed_content",
         }
     }
 
@@ -129,13 +136,16 @@ impl Operation {
             Self::ChatCompletions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
             Self::Messages => &anthropic::Messages,
+            Self::GenerateContent => &gemini::GenerateContent,
+            Self::StreamGenerateContent => &gemini::StreamGenerateContent,
+            Self::EmbedContent => &gemini::EmbedContent,
         }
     }
 }
 
 /// Every provider, in the order in which people are shown them.
 pub fn all() -> &'static [&'static dyn ProviderAdapter] {
-    &[&OpenAi, &Anthropic]
+    &[&OpenAi, &Anthropic, &Gemini]
 }
 
 /// The provider with this registry id.

@@ -1,8 +1,6 @@
 //! The gateway, as clients and providers see it.
 
 mod answers;
-mod app_keys;
-
 mod call;
 mod credentials;
 mod faults;
