@@ -15,7 +15,7 @@ use aipassport_providers::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
-fn limit(rule: LimitRule) -> Denial {
+pub(crate) fn limit(rule: LimitRule) -> Denial {
     Denial::Limit(LimitReached {
         rule,
         state: LimitState {

@@ -4,6 +4,7 @@ mod answers;
 mod call;
 mod credentials;
 mod faults;
+mod gemini;
 mod limits;
 mod own_grant;
 mod requests;
