@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::usage::{EmbedContent, GenerateContent, StreamGenerateContent};
 use crate::{
-    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, is_model_id},
+    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, is_model_id, listed_model},
     draft::Draft,
     headers,
     json::Reader,
@@ -140,7 +140,8 @@ fn model(id: &str) -> Value {
 fn route_to_models(path: &str, rest: &str, query: Option<&str>) -> Option<Route> {
     let kind = match rest.strip_prefix('/') {
         None if rest.is_empty() && query.is_none_or(is_paging) => RouteKind::ListModels,
-        Some(id) if is_model(id) && query.is_none() => RouteKind::GetModel(id.to_owned()),
+        // A colon stands between a model and what is asked of it.
+        Some(id) if query.is_none() => RouteKind::GetModel(listed_model(id).filter(|id| !id.contains(':'))?),
         _ => return None,
     };
     Some(Route {
@@ -166,16 +167,11 @@ fn route_to_call(path: &str, rest: &str, query: Option<&str>) -> Option<Route> {
         Some("alt=json") => format!("{path}?alt=json"),
         Some(_) => return None,
     };
-    is_model(model).then(|| Route {
+    is_model_id(model).then(|| Route {
         kind,
         upstream_path,
         model: Some(model.to_owned()),
     })
-}
-
-/// A colon stands between a model and what is asked of it.
-fn is_model(id: &str) -> bool {
-    is_model_id(id) && !id.contains(':')
 }
 
 /// Everything is on one page, so where to begin and how much to show changes nothing.
