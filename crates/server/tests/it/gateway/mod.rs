@@ -3,11 +3,11 @@
 mod answers;
 mod app_keys;
 mod audio;
-
 mod call;
 mod credentials;
 mod embeddings;
 mod faults;
+mod gemini;
 mod images;
 mod limits;
 mod own_grant;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aipassport_providers::adapter;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
@@ -25,9 +26,16 @@ async fn the_providers_models_path_lists_what_the_grant_covers_and_costs_nothing
 
     let list = get(&broker, &grant, "/openai/v1/models").await;
     let one = get(&broker, &grant, &format!("/openai/v1/models/{MODEL}")).await;
+    let encoded = get(
+        &broker,
+        &grant,
+        &format!("/openai/v1/models/{}", MODEL.replace('-', "%2D")),
+    )
+    .await;
     let other = get(&broker, &grant, "/openai/v1/models/gpt-4o").await;
 
     assert_eq!((list.status, one.status, other.status), (200, 200, 404));
+    assert_eq!((encoded.status, encoded.json()), (200, one.json()));
     let ids: Vec<_> = list.json()["data"]
         .as_array()
         .unwrap()
@@ -70,7 +78,7 @@ async fn providers_and_models_are_the_grants_own_or_without_a_credential_the_bro
     );
     assert_eq!(own_models["models"].as_array().unwrap().len(), 1);
     assert_eq!(own_models["models"][0]["id"], MODEL);
-    assert_eq!(providers["providers"].as_array().unwrap().len(), 2);
+    assert_eq!(providers["providers"].as_array().unwrap().len(), adapter::all().len());
     assert!(models["models"].as_array().unwrap().len() > 10);
     assert_eq!((wrong.status, wrong.json()["code"].as_str()), (401, Some("credential")));
 }
