@@ -17,6 +17,7 @@ use super::{
     anthropic::Anthropic,
     bill::{Ending, NewCall},
     faults,
+    mistral::Mistral,
     openai::OpenAi,
     own_pages,
     protocol::{self, Asked, Dialect, Protocol, Received, Refusal, Task},
@@ -25,7 +26,7 @@ use super::{
 };
 
 /// Every provider the sandbox stands in for.
-const PROTOCOLS: [&dyn Protocol; 2] = [&OpenAi, &Anthropic];
+const PROTOCOLS: [&dyn Protocol; 3] = [&OpenAi, &Anthropic, &Mistral];
 
 /// An answer, and what is to go wrong on its way.
 pub(super) struct Reply {
@@ -198,7 +199,7 @@ impl<'a> Provider<'a> {
 
     fn refuse(&self, refusal: &Refusal) -> Response<ReplyBody> {
         let body = self.protocol.refusal(refusal, &self.request_id);
-        self.json(refusal.status(), ReplyBody::whole(body))
+        self.json(self.protocol.status(refusal), ReplyBody::whole(body))
     }
 
     fn json(&self, status: StatusCode, body: ReplyBody) -> Response<ReplyBody> {

@@ -19,6 +19,11 @@ pub(super) trait Protocol: Sync {
     /// The body of a refusal.
     fn refusal(&self, refusal: &Refusal, request_id: &str) -> String;
 
+    /// Its status, where this provider has one of its own.
+    fn status(&self, refusal: &Refusal) -> StatusCode {
+        refusal.status()
+    }
+
     /// The header that carries the request's id.
     fn request_id_header(&self) -> &'static str;
 
@@ -85,6 +90,8 @@ pub(super) enum Refusal {
         path: String,
     },
     TooLarge,
+    /// A member that this provider does not know, and does not let pass.
+    UnknownMember(String),
     Invalid {
         message: String,
         parameter: Option<&'static str>,
@@ -116,7 +123,7 @@ impl Refusal {
             Self::NoKey | Self::WrongKey { .. } => StatusCode::UNAUTHORIZED,
             Self::UnknownModel(_) | Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Invalid { .. } => StatusCode::BAD_REQUEST,
+            Self::UnknownMember(_) | Self::Invalid { .. } => StatusCode::BAD_REQUEST,
             Self::Switched { status, .. } => *status,
         }
     }
