@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::Inval
 use crate::{
     anthropic::{self, Anthropic},
     meter::{AnswerFormat, StreamForm},
+    mistral::Mistral,
     openai::{self, OpenAi},
     prices::PriceBook,
     refusal::Refusal,
@@ -109,6 +110,7 @@ pub enum RouteKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     ChatCompletions,
+    FimCompletions,
     Responses,
     Messages,
 }
@@ -118,6 +120,7 @@ impl Operation {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat_completions",
+            Self::FimCompletions => "fim_completions",
             Self::Responses => "responses",
             Self::Messages => "messages",
         }
@@ -126,7 +129,7 @@ impl Operation {
     /// How its answers are read.
     pub(crate) fn format(self) -> &'static dyn AnswerFormat {
         match self {
-            Self::ChatCompletions => &openai::ChatCompletions,
+            Self::ChatCompletions | Self::FimCompletions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
             Self::Messages => &anthropic::Messages,
         }
@@ -135,7 +138,7 @@ impl Operation {
 
 /// Every provider, in the order in which people are shown them.
 pub fn all() -> &'static [&'static dyn ProviderAdapter] {
-    &[&OpenAi, &Anthropic]
+    &[&OpenAi, &Anthropic, &Mistral]
 }
 
 /// The provider with this registry id.

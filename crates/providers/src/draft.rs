@@ -38,6 +38,8 @@ pub(crate) struct Draft {
     pub(crate) rounds: u64,
     pub(crate) fees: Money,
     pub(crate) hidden_tokens: u64,
+    /// What the client expects to be written, and is perhaps billed for where it is not.
+    pub(crate) predicted_tokens: u64,
     pub(crate) least_context: u64,
     pub(crate) reasoning: Reasoning,
     /// The provider may write for a while before it shows what it has written.
@@ -94,6 +96,7 @@ impl Draft {
             rounds: 1,
             fees: Money::ZERO,
             hidden_tokens: 0,
+            predicted_tokens: 0,
             least_context: 0,
             reasoning: Reasoning::Unsaid,
             holds_output_back: false,
@@ -222,6 +225,7 @@ impl Draft {
             body_bytes: self.body_bytes,
             input: self.input,
             hidden_tokens: self.hidden_tokens,
+            predicted_tokens: self.predicted_tokens,
             tokens_per_image: shape.tokens_per_image,
             least_context: self.least_context,
             output_cap,
