@@ -16,6 +16,7 @@ use super::{
     answer::Answer,
     anthropic::Anthropic,
     bill::{Ending, NewCall},
+    cohere::Cohere,
     faults,
     mistral::Mistral,
     openai::OpenAi,
@@ -26,7 +27,7 @@ use super::{
 };
 
 /// Every provider the sandbox stands in for.
-const PROTOCOLS: [&dyn Protocol; 3] = [&OpenAi, &Anthropic, &Mistral];
+const PROTOCOLS: [&dyn Protocol; 4] = [&OpenAi, &Anthropic, &Mistral, &Cohere];
 
 /// An answer, and what is to go wrong on its way.
 pub(super) struct Reply {
@@ -179,10 +180,11 @@ impl<'a> Provider<'a> {
         wait(switches).await;
 
         if is_stream {
+            let content_type = dialect.content_type();
             let events = Events::new(answer, dialect, switches.clone(), call);
             let mut response = self.json(StatusCode::OK, ReplyBody::Events(Box::new(events)));
             let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, faults::static_value("text/event-stream; charset=utf-8"));
+            headers.insert(CONTENT_TYPE, faults::static_value(content_type));
             headers.insert(http::header::CACHE_CONTROL, faults::static_value("no-cache"));
             return Ok(response);
         }

@@ -22,6 +22,7 @@ mod tools;
 mod words;
 
 mod anthropic;
+mod cohere;
 mod mistral;
 mod openai;
 

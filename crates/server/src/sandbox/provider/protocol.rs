@@ -1,6 +1,9 @@
 //! What a provider's folder brings: reading its requests, and writing its answers and errors.
 
+use std::{borrow::Cow, collections::BTreeMap};
+
 use http::{HeaderMap, Method, StatusCode, header};
+use serde::de::IgnoredAny;
 
 use super::{
     answer::{Answer, Step},
@@ -40,6 +43,11 @@ pub(super) trait Dialect: Send {
 
     /// Appends the event by which this provider reports a failure within a stream.
     fn error_event(&mut self, out: &mut String);
+
+    /// How a stream of it is announced.
+    fn content_type(&self) -> &'static str {
+        "text/event-stream; charset=utf-8"
+    }
 
     /// Whether a stream that runs to its end tells what was used.
     fn reports_usage(&self) -> bool {
@@ -156,4 +164,14 @@ pub(super) fn asks_for_tool(prompt: &str) -> bool {
     ["se the tool", "se a tool", "all the tool"]
         .iter()
         .any(|phrase| memchr::memmem::find(prompt.as_bytes(), phrase.as_bytes()).is_some())
+}
+
+/// Refuses what is not among the members that the API knows.
+pub(super) fn check_members(body: &[u8], known: &[&str]) -> Result<(), Refusal> {
+    let members: BTreeMap<Cow<'_, str>, IgnoredAny> =
+        serde_json::from_slice(body).map_err(|error| Refusal::unreadable(&error))?;
+    match members.into_keys().find(|name| !known.contains(&name.as_ref())) {
+        Some(unknown) => Err(Refusal::UnknownMember(unknown.into_owned())),
+        None => Ok(()),
+    }
 }

@@ -5,11 +5,11 @@ use std::{borrow::Cow, fmt::Write};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use super::{CREATED, check_members, usage};
+use super::{CREATED, usage};
 use crate::sandbox::provider::{
     answer::{Answer, Block, Place, Step, Stop},
     openai::{offered_tools, tool_choice},
-    protocol::{Asked, Dialect, Refusal, Task, asks_for_tool, seed_of},
+    protocol::{Asked, Dialect, Refusal, Task, asks_for_tool, check_members, seed_of},
     switches::Report,
     tools::Tools,
 };
@@ -310,10 +310,7 @@ fn choice(answer: &Answer, index: u64) -> String {
     });
     let content = match thought {
         None => format!("\"{text}\""),
-        Some(thought) => format!(
-            r#"[{},{{"type":"text","text":"{text}"}}]"#,
-            thinking(&thought, true)
-        ),
+        Some(thought) => format!(r#"[{},{{"type":"text","text":"{text}"}}]"#, thinking(&thought, true)),
     };
     format!(
         r#"{{"index":{index},"finish_reason":{},"message":{{"role":"assistant","tool_calls":{calls},"content":{content}}}}}"#,

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use super::{check_members, usage};
+use super::usage;
 use crate::sandbox::provider::{
     answer::{Answer, Step},
-    protocol::{Asked, Dialect, Refusal, Task, seed_of},
+    protocol::{Asked, Dialect, Refusal, Task, check_members, seed_of},
     switches::Report,
     tools::Tools,
 };
@@ -37,7 +37,12 @@ pub(super) fn read(body: &[u8]) -> Result<Task, Refusal> {
     let count = match serde_json::from_str(input).map_err(|error| Refusal::unreadable(&error))? {
         Value::String(_) => 1,
         Value::Array(texts) if !texts.is_empty() => texts.len(),
-        _ => return Err(Refusal::invalid("Input should be a valid string or list", Some("input"))),
+        _ => {
+            return Err(Refusal::invalid(
+                "Input should be a valid string or list",
+                Some("input"),
+            ));
+        }
     };
     let asked = Asked {
         operation: "embeddings",

@@ -7,10 +7,7 @@
 mod completions;
 mod embeddings;
 
-use std::{borrow::Cow, collections::BTreeMap};
-
 use http::{Method, StatusCode};
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::{
@@ -129,16 +126,6 @@ fn switched(status: StatusCode) -> (&'static str, &'static str, Option<&'static 
             "invalid_request_error",
             Some("3000"),
         ),
-    }
-}
-
-/// Refuses what is not among the members that the API knows.
-fn check_members(body: &[u8], known: &[&str]) -> Result<(), Refusal> {
-    let members: BTreeMap<Cow<'_, str>, IgnoredAny> =
-        serde_json::from_slice(body).map_err(|error| Refusal::unreadable(&error))?;
-    match members.into_keys().find(|name| !known.contains(&name.as_ref())) {
-        Some(unknown) => Err(Refusal::UnknownMember(unknown.into_owned())),
-        None => Ok(()),
     }
 }
 
