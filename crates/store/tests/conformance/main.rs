@@ -25,5 +25,6 @@ mod migrations;
 mod refresh_tokens;
 mod sign_in;
 mod signing_keys;
+mod sweep;
 mod text;
 mod users;
