@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::Inval
 use crate::{
     anthropic::{self, Anthropic},
     meter::{AnswerFormat, StreamForm},
-    mistral::Mistral,
+    mistral::{self, Mistral},
     openai::{self, OpenAi},
     prices::PriceBook,
     refusal::Refusal,
@@ -113,6 +113,10 @@ pub enum Operation {
     FimCompletions,
     Responses,
     Messages,
+    Embeddings,
+    Ocr,
+    /// With annotations, at another price.
+    AnnotatedOcr,
 }
 
 impl Operation {
@@ -123,6 +127,8 @@ impl Operation {
             Self::FimCompletions => "fim_completions",
             Self::Responses => "responses",
             Self::Messages => "messages",
+            Self::Embeddings => "embeddings",
+            Self::Ocr | Self::AnnotatedOcr => "ocr",
         }
     }
 
@@ -132,6 +138,9 @@ impl Operation {
             Self::ChatCompletions | Self::FimCompletions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
             Self::Messages => &anthropic::Messages,
+            Self::Embeddings => &mistral::Embeddings,
+            Self::Ocr => &mistral::Ocr { is_annotated: false },
+            Self::AnnotatedOcr => &mistral::Ocr { is_annotated: true },
         }
     }
 }

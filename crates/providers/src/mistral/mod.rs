@@ -1,13 +1,16 @@
-//! Mistral: chat and fill-in-the-middle completions, and models.
+//! Mistral: chat and fill-in-the-middle completions, embeddings, text recognition and models.
 //!
 //! The formats are close to OpenAI's, and stricter: Mistral answers 422 to what it does not know,
-//! and a stream of its reports its usage unasked. How requests are read is in `completions.rs` and
-//! `content.rs`, how answers are metered in [`crate::openai`]'s `usage.rs`, and how refusals look in
+//! and a stream of its reports its usage unasked. How requests are read is in `completions.rs`,
+//! `embeddings.rs` and `ocr.rs`, how answers are metered in `usage.rs`, and how refusals look in
 //! `error.rs`.
 
 mod completions;
 mod content;
+mod embeddings;
 mod error;
+mod ocr;
+mod usage;
 
 use aipassport_domain::authorization_details::Capability;
 use bytes::Bytes;
@@ -17,6 +20,7 @@ use http::{
 };
 use serde_json::{Value, json};
 
+pub(crate) use self::usage::{Embeddings, Ocr};
 use crate::{
     adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, is_model_id},
     draft::Shape,
@@ -63,6 +67,8 @@ impl ProviderAdapter for Mistral {
         let kind = match (method, path) {
             (&Method::POST, "/v1/chat/completions") => RouteKind::Call(Capability::Chat, Operation::ChatCompletions),
             (&Method::POST, "/v1/fim/completions") => RouteKind::Call(Capability::Code, Operation::FimCompletions),
+            (&Method::POST, "/v1/embeddings") => RouteKind::Call(Capability::Embeddings, Operation::Embeddings),
+            (&Method::POST, "/v1/ocr") => RouteKind::Call(Capability::Chat, Operation::Ocr),
             (&Method::GET, "/v1/models") => RouteKind::ListModels,
             (&Method::GET, path) => {
                 let id = path.strip_prefix("/v1/models/").filter(|id| is_model_id(id))?;
@@ -80,6 +86,8 @@ impl ProviderAdapter for Mistral {
     fn read(&self, request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
         match request.route.kind {
             RouteKind::Call(_, Operation::FimCompletions) => completions::read_fim(request),
+            RouteKind::Call(_, Operation::Embeddings) => embeddings::read(request),
+            RouteKind::Call(_, Operation::Ocr) => ocr::read(request),
             _ => completions::read_chat(request),
         }
     }
