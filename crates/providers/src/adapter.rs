@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::Inval
 
 use crate::{
     anthropic::{self, Anthropic},
+    cohere::{self, Cohere},
     meter::{AnswerFormat, StreamForm},
     mistral::{self, Mistral},
     openai::{self, OpenAi},
@@ -98,7 +99,7 @@ pub struct Route {
 pub enum RouteKind {
     /// Costs money: read, authorized, reserved, forwarded, metered, settled.
     Call(Capability, Operation),
-    /// Anthropic's counting, free: the same steps, at no cost.
+    /// Counting or cutting into tokens, free: the same steps, at no cost.
     CountTokens,
     /// Answered from the grant; nothing is sent.
     ListModels,
@@ -117,6 +118,10 @@ pub enum Operation {
     Ocr,
     /// With annotations, at another price.
     AnnotatedOcr,
+    CohereChat,
+    CohereChatV1,
+    Embed,
+    Rerank,
 }
 
 impl Operation {
@@ -129,6 +134,9 @@ impl Operation {
             Self::Messages => "messages",
             Self::Embeddings => "embeddings",
             Self::Ocr | Self::AnnotatedOcr => "ocr",
+            Self::CohereChat | Self::CohereChatV1 => "chat",
+            Self::Embed => "embed",
+            Self::Rerank => "rerank",
         }
     }
 
@@ -141,13 +149,16 @@ impl Operation {
             Self::Embeddings => &mistral::Embeddings,
             Self::Ocr => &mistral::Ocr { is_annotated: false },
             Self::AnnotatedOcr => &mistral::Ocr { is_annotated: true },
+            Self::CohereChat => &cohere::Chat,
+            Self::CohereChatV1 => &cohere::ChatV1,
+            Self::Embed | Self::Rerank => &cohere::Billed,
         }
     }
 }
 
 /// Every provider, in the order in which people are shown them.
 pub fn all() -> &'static [&'static dyn ProviderAdapter] {
-    &[&OpenAi, &Anthropic, &Mistral]
+    &[&OpenAi, &Anthropic, &Mistral, &Cohere]
 }
 
 /// The provider with this registry id.

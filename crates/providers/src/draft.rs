@@ -38,8 +38,8 @@ pub(crate) struct Draft {
     pub(crate) rounds: u64,
     pub(crate) fees: Money,
     pub(crate) hidden_tokens: u64,
-    /// What the client expects to be written, and is perhaps billed for where it is not.
-    pub(crate) predicted_tokens: u64,
+    /// Output that may be billed beside what the output cap allows.
+    pub(crate) uncapped_tokens: u64,
     pub(crate) least_context: u64,
     pub(crate) reasoning: Reasoning,
     /// The provider may write for a while before it shows what it has written.
@@ -96,7 +96,7 @@ impl Draft {
             rounds: 1,
             fees: Money::ZERO,
             hidden_tokens: 0,
-            predicted_tokens: 0,
+            uncapped_tokens: 0,
             least_context: 0,
             reasoning: Reasoning::Unsaid,
             holds_output_back: false,
@@ -249,7 +249,7 @@ impl Draft {
             body_bytes: self.body_bytes,
             input: self.input,
             hidden_tokens: self.hidden_tokens,
-            predicted_tokens: self.predicted_tokens,
+            uncapped_tokens: self.uncapped_tokens,
             tokens_per_image: shape.tokens_per_image,
             least_context: self.least_context,
             output_cap,

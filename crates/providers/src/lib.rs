@@ -9,6 +9,7 @@
 pub mod adapter;
 mod anthropic;
 mod ceiling;
+mod cohere;
 mod deltas;
 mod draft;
 mod events;

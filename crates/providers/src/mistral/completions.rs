@@ -41,7 +41,7 @@ pub(super) fn read_chat(request: &Unread<'_>) -> Result<ReadRequest, ReadError> 
             Ok(())
         }
         // What is predicted and not written may be billed as if it were.
-        "prediction" => reader.count_text(&mut draft.predicted_tokens).map(|_| ()),
+        "prediction" => reader.count_text(&mut draft.uncapped_tokens).map(|_| ()),
         "guardrails" => reader.only_null("guardrails", "what they cost is not known"),
         "service_tier" => {
             has_tier = true;
