@@ -87,8 +87,7 @@ pub(super) fn read_v1(request: &Unread<'_>) -> Read<ReadRequest> {
         "stream" => draft.read_stream(reader),
         "max_tokens" => draft.read_cap(reader, "max_tokens"),
         "tools" | "tool_results" => {
-            let has_some = reader.peek() == Some(b'[') && !is_empty_list(reader)?;
-            draft.features.tools |= has_some;
+            draft.features.tools |= has_some(reader)?;
             draft.hidden_tokens = HIDDEN_TOKENS + HIDDEN_TOKENS_FOR_TOOLS;
             Ok(())
         }
@@ -107,13 +106,17 @@ pub(super) fn read_v1(request: &Unread<'_>) -> Read<ReadRequest> {
     draft.into_call(&SHAPE, request.prices)
 }
 
-fn is_empty_list(reader: &mut Reader<'_>) -> Read<bool> {
-    let mut is_empty = true;
+/// Whether a list is there that is not empty.
+fn has_some(reader: &mut Reader<'_>) -> Read<bool> {
+    if reader.take_null()? {
+        return Ok(false);
+    }
+    let mut has_some = false;
     reader.array(|reader| {
-        is_empty = false;
+        has_some = true;
         reader.skip().map(|_| ())
     })?;
-    Ok(is_empty)
+    Ok(has_some)
 }
 
 /// What the provider asks for documents before it answers.

@@ -106,7 +106,8 @@ fn read_event(data: &[u8], seen: &mut Metered) -> Result<(), ReadError> {
                 seen.has_failed |= reader.skip_some()?;
                 Ok(())
             }
-            _ => reader.count_text(&mut seen.output_bytes).map(|_| ()),
+            "message" => reader.count_text(&mut seen.output_bytes).map(|_| ()),
+            _ => reader.skip().map(|_| ()),
         }),
         _ => reader.skip().map(|_| ()),
     })?;

@@ -42,6 +42,9 @@ struct Case {
     has_failed: bool,
     output_bytes: Option<u64>,
     label: String,
+    /// The arithmetic behind the cost, by hand.
+    #[serde(rename = "worked_out")]
+    _worked_out: Option<String>,
     cost: Option<Money>,
 }
 

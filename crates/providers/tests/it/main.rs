@@ -6,10 +6,12 @@
 )]
 
 mod ceilings;
+mod cohere;
 mod features;
 mod golden;
 mod headers;
 mod meters;
+mod mistral;
 mod refusals;
 mod requests;
 mod routes;
