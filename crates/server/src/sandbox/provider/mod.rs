@@ -41,7 +41,7 @@ use tokio::net::TcpListener;
 use self::{bill::Books, catalogue::Catalogue, words::Passages};
 pub use self::{
     bill::{Bill, Ending, Row, SeenRequest, Totals},
-    catalogue::{Rates, SandboxModel, Tier},
+    catalogue::{Rates, SandboxModel, Tier, UnitPrices},
     switches::HELP as SWITCHES_HELP,
 };
 

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use aipassport_domain::usage::Usage;
 use http::{HeaderMap, Method, StatusCode, header};
 use serde::de::IgnoredAny;
 
@@ -83,6 +84,8 @@ pub(super) struct Asked {
     pub(super) thinking_tokens: u64,
     pub(super) tools: Tools,
     pub(super) writes_cache: bool,
+    /// What is billed beside its tokens of text.
+    pub(super) beside: Usage,
 }
 
 /// Why a request is not answered.

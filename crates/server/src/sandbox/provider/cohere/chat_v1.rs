@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt::Write};
 
+use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
@@ -64,6 +65,7 @@ pub(super) fn read(body: &[u8]) -> Result<Task, Refusal> {
             ..Tools::default()
         },
         writes_cache: false,
+        beside: Usage::default(),
         model: request.model.unwrap_or(Cow::Borrowed(DEFAULT_MODEL)).into_owned(),
     };
     let message: String = serde_json::from_str(message).map_err(|error| Refusal::unreadable(&error))?;

@@ -1,11 +1,16 @@
-//! Cohere's API, as published in November 2026: chat in both its versions, and models.
+//! Cohere's API, as published in November 2026: chat, embed and rerank in both their versions,
+//! tokenize, and models.
 
 mod chat_v1;
 mod chat_v2;
+mod embed;
+mod rerank;
 
 use http::{Method, StatusCode};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::embed::Version;
 use super::{
     answer::Answer,
     catalogue::Catalogue,
@@ -27,6 +32,10 @@ impl Protocol for Cohere {
         match (received.method, received.path) {
             (&Method::POST, "/v2/chat") => chat_v2::read(received.body),
             (&Method::POST, "/v1/chat") => chat_v1::read(received.body),
+            (&Method::POST, "/v2/embed") => embed::read(received.body, Version::Two),
+            (&Method::POST, "/v1/embed") => embed::read(received.body, Version::One),
+            (&Method::POST, "/v2/rerank" | "/v1/rerank") => rerank::read(received.body),
+            (&Method::POST, "/v1/tokenize") => tokenize(received.body),
             (&Method::GET, "/v1/models") => {
                 let all: Vec<Value> = catalogue.ids(self.name()).into_iter().map(model).collect();
                 Ok(Task::Reply(json!({"models": all}).to_string()))
@@ -64,6 +73,20 @@ impl Protocol for Cohere {
             ("num_tokens", "650"),
         ]
     }
+}
+
+/// A word is a token.
+fn tokenize(body: &[u8]) -> Result<Task, Refusal> {
+    #[derive(Deserialize)]
+    struct Request {
+        text: String,
+    }
+
+    let request: Request = serde_json::from_slice(body).map_err(|error| Refusal::unreadable(&error))?;
+    let words: Vec<&str> = request.text.split_whitespace().collect();
+    let tokens: Vec<usize> = words.iter().map(|word| word.len()).collect();
+    let reply = json!({"tokens": tokens, "token_strings": words, "meta": {"api_version": {"version": "1"}}});
+    Ok(Task::Reply(reply.to_string()))
 }
 
 fn model(id: &str) -> Value {

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt::Write};
 
+use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
@@ -113,6 +114,7 @@ pub(super) fn read_chat(body: &[u8]) -> Result<Task, Refusal> {
         thinking_tokens: 0,
         tools: request.tools(prompt)?,
         writes_cache: false,
+        beside: Usage::default(),
         model: request.model.into_owned(),
     };
     Ok(Task::Generate(asked, Box::<Completion>::default()))
@@ -134,6 +136,7 @@ pub(super) fn read_fim(body: &[u8]) -> Result<Task, Refusal> {
         thinking_tokens: 0,
         tools: Tools::default(),
         writes_cache: false,
+        beside: Usage::default(),
         model: request.model.into_owned(),
     };
     Ok(Task::Generate(asked, Box::<Completion>::default()))

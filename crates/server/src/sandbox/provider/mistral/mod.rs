@@ -1,11 +1,12 @@
 //! Mistral's API, as published in November 2026: chat and fill-in-the-middle completions,
-//! embeddings and models.
+//! embeddings, text recognition and models.
 //!
 //! It is stricter than the API it resembles: a member that it does not know is a 422, `stream_options`
 //! first of all, for a stream reports its usage unasked.
 
 mod completions;
 mod embeddings;
+mod ocr;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -30,6 +31,7 @@ impl Protocol for Mistral {
             (&Method::POST, "/v1/chat/completions") => completions::read_chat(received.body),
             (&Method::POST, "/v1/fim/completions") => completions::read_fim(received.body),
             (&Method::POST, "/v1/embeddings") => embeddings::read(received.body),
+            (&Method::POST, "/v1/ocr") => ocr::read(received.body),
             (&Method::GET, "/v1/models") => {
                 let all: Vec<Value> = catalogue.ids(self.name()).into_iter().map(model).collect();
                 Ok(Task::Reply(json!({"object": "list", "data": all}).to_string()))
