@@ -178,6 +178,8 @@ fn row(name: &str, counts: &[usize]) -> String {
     format!("| {name} |{}", counts.iter().map(cell).collect::<String>())
 }
 
+type IsPriced = fn(&PricedModel) -> bool;
+
 #[test]
 fn the_documentation_counts_what_is_in_the_snapshot() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/prices.md");
@@ -195,7 +197,7 @@ fn the_documentation_counts_what_is_in_the_snapshot() {
         counts.extend(Capability::ALL.iter().map(of));
         rows.push(row(provider, &counts));
     }
-    let priced: [(&str, fn(&PricedModel) -> bool); 10] = [
+    let priced: [(&str, IsPriced); 10] = [
         ("a million tokens", |model| model.rates().input.is_some()),
         ("a million tokens of sound, heard", |model| {
             model.rates().audio_input.is_some()
