@@ -7,8 +7,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     anthropic::{self, Anthropic},
+    cohere::{self, Cohere},
     gemini::{self, Gemini},
     meter::{AnswerFormat, StreamForm},
+    mistral::{self, Mistral},
     multipart::{Form, FormRules},
     openai::{self, OpenAi},
     prices::PriceBook,
@@ -112,7 +114,7 @@ pub struct Route {
 pub enum RouteKind {
     /// Costs money: read, authorized, reserved, forwarded, metered, settled.
     Call(Capability, Operation),
-    /// Counting tokens, free: the same steps, at no cost.
+    /// Counting or cutting into tokens, free: the same steps, at no cost.
     CountTokens,
     /// Answered from the grant; nothing is sent.
     ListModels,
@@ -124,6 +126,7 @@ pub enum RouteKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     ChatCompletions,
+    FimCompletions,
     Responses,
     Embeddings,
     Images,
@@ -133,6 +136,13 @@ pub enum Operation {
     GenerateContent,
     StreamGenerateContent,
     EmbedContent,
+    Ocr,
+    /// With annotations, at another price.
+    AnnotatedOcr,
+    CohereChat,
+    CohereChatV1,
+    Embed,
+    Rerank,
 }
 
 impl Operation {
@@ -140,6 +150,7 @@ impl Operation {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat_completions",
+            Self::FimCompletions => "fim_completions",
             Self::Responses => "responses",
             Self::Embeddings => "embeddings",
             Self::Images => "image_generation",
@@ -149,13 +160,17 @@ impl Operation {
             Self::GenerateContent => "generate_content",
             Self::StreamGenerateContent => "stream_generate_content",
             Self::EmbedContent => "embed_content",
+            Self::Ocr | Self::AnnotatedOcr => "ocr",
+            Self::CohereChat | Self::CohereChatV1 => "chat",
+            Self::Embed => "embed",
+            Self::Rerank => "rerank",
         }
     }
 
     /// How its answers are read.
     pub(crate) fn format(self) -> &'static dyn AnswerFormat {
         match self {
-            Self::ChatCompletions => &openai::ChatCompletions,
+            Self::ChatCompletions | Self::FimCompletions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
             Self::Embeddings => &openai::Embeddings,
             Self::Images => &openai::Images,
@@ -165,13 +180,18 @@ impl Operation {
             Self::GenerateContent => &gemini::GenerateContent,
             Self::StreamGenerateContent => &gemini::StreamGenerateContent,
             Self::EmbedContent => &gemini::EmbedContent,
+            Self::Ocr => &mistral::Ocr { is_annotated: false },
+            Self::AnnotatedOcr => &mistral::Ocr { is_annotated: true },
+            Self::CohereChat => &cohere::Chat,
+            Self::CohereChatV1 => &cohere::ChatV1,
+            Self::Embed | Self::Rerank => &cohere::Billed,
         }
     }
 }
 
 /// Every provider, in the order in which people are shown them.
 pub fn all() -> &'static [&'static dyn ProviderAdapter] {
-    &[&OpenAi, &Anthropic, &Gemini]
+    &[&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere]
 }
 
 /// The provider with this registry id.

@@ -9,6 +9,7 @@
 pub mod adapter;
 mod anthropic;
 mod ceiling;
+mod cohere;
 mod deltas;
 mod draft;
 mod events;
@@ -17,6 +18,7 @@ mod gemini;
 mod headers;
 mod json;
 pub mod meter;
+mod mistral;
 pub mod multipart;
 mod openai;
 pub mod prices;

@@ -4,7 +4,7 @@
 //! metered in `usage.rs` and `media_usage.rs`, and how refusals look in `error.rs`.
 
 mod chat;
-mod content;
+pub(crate) mod content;
 mod embeddings;
 mod error;
 mod image_tokens;
@@ -12,7 +12,7 @@ mod images;
 mod media_usage;
 mod responses;
 mod speech;
-mod tools;
+pub(crate) mod tools;
 mod transcriptions;
 mod usage;
 
