@@ -1,7 +1,7 @@
 use aipassport_domain::{
     authorization_details::Capability,
     ids::ProviderId,
-    ledger::{Amount, LimitReached, LimitRule, LimitState},
+    ledger::{Amount, Level, LimitReached, LimitRule, LimitState},
     money::Money,
     policy::Denial,
     time::{Period, Timestamp},
@@ -16,9 +16,14 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 fn limit(rule: LimitRule) -> Denial {
+    limit_of(Level::Grant, rule)
+}
+
+fn limit_of(level: Level, rule: LimitRule) -> Denial {
     Denial::Limit(LimitReached {
         rule,
         state: LimitState {
+            level,
             rule,
             limit: Amount::Money(Money::from_cents(500)),
             used: Amount::Money(Money::from_cents(410)),
@@ -42,6 +47,25 @@ fn answer(provider: &str, reason: Reason<'_>) -> (u16, Value) {
 }
 
 #[test]
+fn a_limit_that_other_apps_share_is_named_without_amounts() {
+    for (level, name) in [(Level::User, "user"), (Level::Tenant, "tenant")] {
+        let denial = limit_of(level, LimitRule::Budget);
+        let (status, body) = answer("openai", Reason::Denied(&denial));
+
+        assert_eq!(status, 402);
+        assert_eq!(
+            body["aipassport"],
+            json!({
+                "rule": "budget", "level": name, "limit": null, "used": null, "reserved": null,
+                "resets_at": "2026-12-01T00:00:00Z", "retryable": false,
+                "raise_url": "https://broker.example/apps/grant",
+            })
+        );
+        assert!(!body.to_string().contains("4.1"), "{body}");
+    }
+}
+
+#[test]
 fn a_refusal_says_which_limit_and_where_it_stands() {
     let denial = limit(LimitRule::Budget);
 
@@ -52,7 +76,7 @@ fn a_refusal_says_which_limit_and_where_it_stands() {
         assert_eq!(
             body["aipassport"],
             json!({
-                "rule": "budget", "limit": "5.00", "used": "4.10", "reserved": "0.02",
+                "rule": "budget", "level": "grant", "limit": "5.00", "used": "4.10", "reserved": "0.02",
                 "resets_at": "2026-12-01T00:00:00Z", "retryable": false,
                 "raise_url": "https://broker.example/apps/grant",
             })

@@ -1,8 +1,8 @@
 //! How the ledger's values are written to columns, the same on both engines.
 
-use aipassport_domain::{audit::Happened, ledger::Account};
+use std::fmt::Debug;
 
-use super::batch::AccountKey;
+use aipassport_domain::{audit::Happened, ledger::Account};
 
 /// A count as a column holds it; one that is larger stays at the largest.
 pub(super) fn integer(count: u64) -> i64 {
@@ -10,7 +10,7 @@ pub(super) fn integer(count: u64) -> i64 {
 }
 
 /// The account in a row; `None`, and a line in the log, if it is not one.
-pub(super) fn state_of(text: &str, key: &AccountKey) -> Option<Account> {
+pub(super) fn state_of(text: &str, key: &impl Debug) -> Option<Account> {
     serde_json::from_str(text)
         .inspect_err(|error| tracing::error!(?key, %error, "an account cannot be read; its calls are refused"))
         .ok()
@@ -29,6 +29,7 @@ mod tests {
     use aipassport_domain::{
         audit::CallOutcome,
         ids::{CallId, ProviderId},
+        ledger::Level,
         money::Money,
         usage::TruthLabel,
     };
@@ -51,6 +52,7 @@ mod tests {
                 outcome: CallOutcome::Completed,
             },
             Happened::LimitReached {
+                level: Level::App,
                 rule: "budget".to_owned(),
             },
         ];
