@@ -32,7 +32,9 @@ macro_rules! migrations {
 const MIGRATIONS: &[Migration] = migrations! {
     1 "0001_consent_path",
     2 "0002_ledger",
+    3 "0003_usage_classes",
     4 "0004_levels",
+    8 "0008_app_keys",
 };
 
 impl Migration {
