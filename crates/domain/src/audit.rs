@@ -55,6 +55,8 @@ pub enum Happened {
     UserAdded {
         name: String,
     },
+    UserSuspended,
+    UserResumed,
     PasswordChanged,
     SignedIn,
     SignInFailed {
@@ -93,6 +95,9 @@ pub enum Happened {
         client_id: ClientId,
         authorization_details: serde_json::Value,
         expires_at: Timestamp,
+        /// Of what the user was shown, if the user approved on a page.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shown_digest: Option<String>,
     },
     GrantDenied {
         request_id: AuthorizationRequestId,

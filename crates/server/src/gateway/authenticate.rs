@@ -52,7 +52,11 @@ pub(super) async fn authenticate(
     {
         return Err(GatewayError::Unauthenticated("the access token is for another address"));
     }
-    let grant = app.gateway.grants.get(app, &token.grant_id).await?;
+    let mut grant = app.gateway.grants.get(app, &token.grant_id).await?;
+    if grant.as_ref().is_some_and(|grant| grant.is_suspended()) {
+        // A suspension ends, perhaps by another process; no ledger would tell, for none is asked.
+        grant = app.gateway.grants.load(app, &token.grant_id).await?;
+    }
     let grant = grant.ok_or(GatewayError::Unauthenticated("the access token has been revoked"))?;
     let caller = Caller { token, digest, grant };
     caller.check_not_cut_off()?;

@@ -60,6 +60,8 @@ impl About {
             | Happened::CredentialRefusedByProvider { .. }
             | Happened::CredentialEchoRedacted { .. } => Self::Keys,
             Happened::UserAdded { .. }
+            | Happened::UserSuspended
+            | Happened::UserResumed
             | Happened::PasswordChanged
             | Happened::SignedIn
             | Happened::SignInFailed { .. }
@@ -113,6 +115,8 @@ fn who(event: &AuditEvent) -> &'static str {
 fn of_account(event: &AuditEvent) -> String {
     match &event.what {
         Happened::UserAdded { .. } => "Your account was made.".to_owned(),
+        Happened::UserSuspended => format!("{} suspended your account: apps and sign-ins were stopped.", who(event)),
+        Happened::UserResumed => format!("{} ended the suspension of your account.", who(event)),
         Happened::PasswordChanged => format!("{} changed your password.", who(event)),
         Happened::SignedIn => "You signed in.".to_owned(),
         Happened::SignInFailed { .. } => "Somebody tried to sign in as you with a wrong password.".to_owned(),
