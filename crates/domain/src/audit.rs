@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{AppKeyId, AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, ProviderId, TenantId, UserId},
+    ledger::Level,
     money::Money,
     time::Timestamp,
     usage::TruthLabel,
@@ -162,7 +163,17 @@ pub enum Happened {
     },
     /// A cap was reached; once for each window.
     LimitReached {
+        #[serde(default, skip_serializing_if = "Level::is_grant")]
+        level: Level,
         rule: String,
+    },
+    /// An app, a user or a tenant was given limits above those of its grants, or lost them.
+    LimitsChanged {
+        level: Level,
+        /// The app, where they are one's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<ClientId>,
+        limits: serde_json::Value,
     },
 }
 

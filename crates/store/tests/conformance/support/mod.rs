@@ -152,7 +152,34 @@ impl World {
     /// A grant redeemed from a code, with a refresh token of the same name.
     pub async fn granted(&self, id: &str) -> Grant {
         let (_, code) = self.approved(id).await;
-        match self.redeem(&code, id).await {
+        self.redeemed(&code, id).await
+    }
+
+    /// A grant of `user` to `client`, in the same way.
+    pub async fn granted_by(&self, user: &str, client: &str, id: &str) -> Grant {
+        let request = AuthorizationRequest {
+            id: AuthorizationRequestId::new(id),
+            grant_id: GrantId::new(format!("grant of {id}")),
+            client_id: ClientId::new(client),
+            ..fixtures::authorization_request()
+        };
+        let approval = approval(&request);
+        self.store
+            .open_authorization_request(&request, &approval)
+            .await
+            .unwrap();
+        let decision = Decision {
+            by: UserId::new(user),
+            ..decision()
+        };
+        let code = new_code(id);
+        let approved = self.store.approve_request(&request.id, &decision, &code, &approval);
+        assert!(approved.await.unwrap());
+        self.redeemed(&code.hash, id).await
+    }
+
+    async fn redeemed(&self, code: &SecretHash, id: &str) -> Grant {
+        match self.redeem(code, id).await {
             Redemption::Redeemed(grant) => grant,
             other => panic!("not redeemed: {other:?}"),
         }
