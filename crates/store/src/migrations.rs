@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     3 "0003_usage_classes",
     7 "0007_consent_digest",
     8 "0008_app_keys",
+    9 "0009_key_checks",
 };
 
 impl Migration {

@@ -9,6 +9,7 @@ mod ceilings;
 mod features;
 mod golden;
 mod headers;
+mod key_checks;
 mod meters;
 mod refusals;
 mod requests;

@@ -106,6 +106,7 @@ impl World {
             created_at,
             last_used_at: None,
             refused_at: None,
+            checked: None,
         };
         let added = event(Happened::CredentialAdded {
             credential_id: credential.id.clone(),
