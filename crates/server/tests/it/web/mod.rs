@@ -8,4 +8,3 @@ mod pages;
 mod sessions;
 mod sign_in;
 mod tenancy;
-mod tools;
