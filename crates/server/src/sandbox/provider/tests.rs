@@ -1,3 +1,5 @@
+mod gemini;
+
 use std::time::Duration;
 
 use bytes::Bytes;
