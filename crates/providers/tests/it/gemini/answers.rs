@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::gemini;
-use crate::refusals::limit;
+use crate::support::limit;
 
 fn refusal(reason: Reason<'_>, retry_after_seconds: Option<u64>) -> Refusal<'_> {
     Refusal {

@@ -129,6 +129,56 @@ async fn a_stream_that_fails_ends_validly_in_either_form() {
 }
 
 #[tokio::test]
+async fn images_and_speech_are_told_from_text_and_billed_at_their_own_price() {
+    let caller = Caller::start().await;
+    let call = async |model: &str, method: &str, config: Value| {
+        let path = format!("/gemini/v1beta/models/{model}:{method}");
+        pieces(&caller.call(&path, "tokens=4; input=10", &contents(&config)).await)
+    };
+    let last = |pieces: &[Value]| pieces.last().unwrap()["usageMetadata"].clone();
+
+    let whole = caller
+        .call(
+            "/gemini/v1beta/models/gemini-2.5-flash-image:generateContent",
+            "tokens=4; input=10",
+            &contents(&json!({"maxOutputTokens": 1_300})),
+        )
+        .await
+        .json();
+    let image = call("gemini-2.5-flash-image", "streamGenerateContent", json!({})).await;
+    let none = call(
+        "gemini-2.5-flash-image",
+        "streamGenerateContent",
+        json!({"maxOutputTokens": 9}),
+    )
+    .await;
+    let speech = call(
+        "gemini-3.8-flash-tts",
+        "streamGenerateContent",
+        json!({"responseModalities": ["AUDIO"]}),
+    )
+    .await;
+
+    let part = &whole["candidates"][0]["content"]["parts"][1]["inlineData"];
+    assert_eq!(part["mimeType"], "image/png");
+    assert_eq!(last(&image), whole["usageMetadata"]);
+    assert_eq!(
+        last(&image)["candidatesTokensDetails"],
+        json!([{"modality": "IMAGE", "tokenCount": 1_290}])
+    );
+    assert_eq!(last(&none)["candidatesTokenCount"], 4);
+    assert_eq!(
+        last(&speech)["candidatesTokensDetails"],
+        json!([{"modality": "AUDIO", "tokenCount": 48}])
+    );
+    assert_eq!(speech.last().unwrap()["candidates"][0]["finishReason"], "STOP");
+    let costs: Vec<i128> = caller.sandbox.bill().rows.iter().map(|row| row.cost_nanos).collect();
+    // 10 input tokens at 300, 4 of text at 2,500 and 1,290 of an image at 30,000; speech at 9,000.
+    let (text, image) = (10 * 300 + 4 * 2_500, 1_290 * 30_000);
+    assert_eq!(costs, [text + image, text + image, text, 10 * 500 + 48 * 9_000]);
+}
+
+#[tokio::test]
 async fn older_embeddings_report_no_usage_and_are_billed_all_the_same() {
     let caller = Caller::start().await;
     let path = "/gemini/v1beta/models/gemini-embedding-001:batchEmbedContents";

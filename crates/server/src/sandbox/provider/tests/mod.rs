@@ -1,4 +1,6 @@
+mod cohere;
 mod gemini;
+mod mistral;
 
 use std::time::Duration;
 
