@@ -4,9 +4,11 @@ mod answers;
 mod app_keys;
 
 mod call;
+mod cohere;
 mod credentials;
 mod faults;
 mod limits;
+mod mistral;
 mod own_grant;
 mod requests;
 mod revocation;
