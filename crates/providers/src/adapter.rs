@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 use crate::{
     anthropic::{self, Anthropic},
     cohere::{self, Cohere},
+    gemini::{self, Gemini},
     meter::{AnswerFormat, StreamForm},
     mistral::{self, Mistral},
     openai::{self, OpenAi},
@@ -116,6 +117,9 @@ pub enum Operation {
     FimCompletions,
     Responses,
     Messages,
+    GenerateContent,
+    StreamGenerateContent,
+    EmbedContent,
     Embeddings,
     Ocr,
     /// With annotations, at another price.
@@ -134,6 +138,9 @@ impl Operation {
             Self::FimCompletions => "fim_completions",
             Self::Responses => "responses",
             Self::Messages => "messages",
+            Self::GenerateContent => "generate_content",
+            Self::StreamGenerateContent => "stream_generate_content",
+            Self::EmbedContent => "embed_content",
             Self::Embeddings => "embeddings",
             Self::Ocr | Self::AnnotatedOcr => "ocr",
             Self::CohereChat | Self::CohereChatV1 => "chat",
@@ -148,6 +155,9 @@ impl Operation {
             Self::ChatCompletions | Self::FimCompletions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
             Self::Messages => &anthropic::Messages,
+            Self::GenerateContent => &gemini::GenerateContent,
+            Self::StreamGenerateContent => &gemini::StreamGenerateContent,
+            Self::EmbedContent => &gemini::EmbedContent,
             Self::Embeddings => &mistral::Embeddings,
             Self::Ocr => &mistral::Ocr { is_annotated: false },
             Self::AnnotatedOcr => &mistral::Ocr { is_annotated: true },
@@ -160,7 +170,7 @@ impl Operation {
 
 /// Every provider, in the order in which people are shown them.
 pub fn all() -> &'static [&'static dyn ProviderAdapter] {
-    &[&OpenAi, &Anthropic, &Mistral, &Cohere]
+    &[&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere]
 }
 
 /// The provider with this registry id.

@@ -13,6 +13,7 @@ mod cohere;
 mod deltas;
 mod draft;
 mod events;
+mod gemini;
 mod headers;
 mod json;
 pub mod meter;

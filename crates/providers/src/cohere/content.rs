@@ -70,6 +70,6 @@ fn image(image_bytes: u64) -> Input {
     Input {
         images: 1,
         image_bytes,
-        has_unsized: false,
+        ..Input::default()
     }
 }

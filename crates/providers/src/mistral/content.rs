@@ -61,7 +61,7 @@ fn read_chunk(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
         Some("image_url") => draft.input.add(Input {
             images: 1,
             image_bytes,
-            has_unsized: false,
+            ..Input::default()
         }),
         Some("input_audio") => return Err(sound_is_unpriced("input_audio")),
         Some("file" | "resource_link") => {

@@ -396,6 +396,7 @@ fn a_refusal_is_in_coheres_shape() {
         let refusal = Refusal {
             reason,
             request_id: "call_1",
+            retry_after_seconds: None,
             raise_url: None,
         };
         let (given, body) = cohere().refusal(&refusal);
@@ -415,6 +416,7 @@ fn a_stream_that_is_ended_early_ends_in_the_shape_of_its_version() {
     let refusal = Refusal {
         reason: Reason::Denied(&Denial::GrantRevoked),
         request_id: "call_1",
+        retry_after_seconds: None,
         raise_url: None,
     };
     let last = |form| {

@@ -8,6 +8,7 @@
 mod ceilings;
 mod cohere;
 mod features;
+mod gemini;
 mod golden;
 mod headers;
 mod meters;

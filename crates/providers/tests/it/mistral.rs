@@ -373,6 +373,7 @@ fn a_refusal_is_in_mistrals_shape() {
         let refusal = Refusal {
             reason,
             request_id: "call_1",
+            retry_after_seconds: None,
             raise_url: None,
         };
         let (given, body) = mistral().refusal(&refusal);
@@ -401,6 +402,7 @@ fn a_stream_that_is_ended_early_ends_with_one_event_in_mistrals_shape() {
     let refusal = Refusal {
         reason: Reason::Denied(&Denial::GrantRevoked),
         request_id: "call_1",
+        retry_after_seconds: None,
         raise_url: None,
     };
     let event = mistral().stream_refusal(&refusal, StreamForm::Events, true);

@@ -18,6 +18,7 @@ use super::{
     bill::{Ending, NewCall},
     cohere::Cohere,
     faults,
+    gemini::Gemini,
     mistral::Mistral,
     openai::OpenAi,
     own_pages,
@@ -27,7 +28,7 @@ use super::{
 };
 
 /// Every provider the sandbox stands in for.
-const PROTOCOLS: [&dyn Protocol; 4] = [&OpenAi, &Anthropic, &Mistral, &Cohere];
+const PROTOCOLS: [&dyn Protocol; 5] = [&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere];
 
 /// An answer, and what is to go wrong on its way.
 pub(super) struct Reply {
@@ -100,6 +101,7 @@ impl<'a> Provider<'a> {
         let received = Received {
             method: &head.method,
             path,
+            query: head.uri.query(),
             headers: &head.headers,
             body,
         };
@@ -193,7 +195,7 @@ impl<'a> Provider<'a> {
             switches,
         ));
         call.end(if body.is_cut() { Ending::Cut } else { Ending::Complete });
-        if !body.is_cut() && !faults::hides_usage(switches) {
+        if !body.is_cut() && !faults::hides_usage(switches) && dialect.reports_usage_of_whole() {
             call.reported_usage();
         }
         Ok(self.json(StatusCode::OK, body))

@@ -54,12 +54,18 @@ pub(super) trait Dialect: Send {
     fn reports_usage(&self) -> bool {
         true
     }
+
+    /// Whether an answer in one piece does.
+    fn reports_usage_of_whole(&self) -> bool {
+        true
+    }
 }
 
 /// A request, its path without the provider's name.
 pub(super) struct Received<'a> {
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
+    pub(super) query: Option<&'a str>,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a [u8],
 }
@@ -146,8 +152,10 @@ pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
+    let plain = ["x-api-key", "x-goog-api-key"];
+    let plain = plain.iter().find_map(|name| headers.get(*name));
     bearer
-        .or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok()))
+        .or_else(|| plain.and_then(|value| value.to_str().ok()))
         .filter(|key| !key.is_empty())
 }
 

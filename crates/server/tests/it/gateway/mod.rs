@@ -1,12 +1,11 @@
 //! The gateway, as clients and providers see it.
 
 mod answers;
-mod app_keys;
-
 mod call;
 mod cohere;
 mod credentials;
 mod faults;
+mod gemini;
 mod limits;
 mod mistral;
 mod own_grant;

@@ -64,8 +64,10 @@ pub(crate) fn streamed_chat(max_tokens: u64) -> Value {
 pub(crate) fn put_before(config: &mut aipassport::config::Config, provider: &TestProvider) {
     config.upstreams.allow.push(provider.address.to_string());
     for adapter in adapter::all() {
-        let base_url = (adapter.id().to_owned(), provider.base_url());
-        config.upstreams.base_urls.push(base_url);
+        config
+            .upstreams
+            .base_urls
+            .push((adapter.id().to_owned(), provider.base_url()));
     }
 }
 
