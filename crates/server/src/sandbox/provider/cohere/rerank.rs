@@ -95,7 +95,7 @@ impl Dialect for Rerank {
         let ranked = self.documents.iter().enumerate().take(self.most);
         let results: Vec<Value> = ranked
             .map(|(index, document)| {
-                let score = 1.0 / (index as f64 + 1.0);
+                let score = 1.0 / (f64::from(u32::try_from(index).unwrap_or(u32::MAX)) + 1.0);
                 if self.returns_documents {
                     json!({"index": index, "relevance_score": score, "document": {"text": document}})
                 } else {

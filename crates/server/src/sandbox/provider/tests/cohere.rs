@@ -33,7 +33,7 @@ async fn the_second_version_streams_events_with_their_names() {
     let tools = json!([{"type": "function", "function": {"name": "weather", "parameters": {}}}]);
 
     let text = caller.call(CHAT, "tokens=2", &chat(&json!({"stream": true}))).await;
-    let called = caller
+    let answered = caller
         .call(
             CHAT,
             "",
@@ -58,7 +58,7 @@ async fn the_second_version_streams_events_with_their_names() {
     let last = text.events().pop().unwrap();
     assert_eq!(last["delta"]["usage"]["billed_units"]["output_tokens"], 2);
     assert_eq!(
-        called.kinds(),
+        answered.kinds(),
         [
             "message-start",
             "tool-call-start",
@@ -67,7 +67,7 @@ async fn the_second_version_streams_events_with_their_names() {
             "message-end"
         ]
     );
-    assert_eq!(called.events().pop().unwrap()["delta"]["finish_reason"], "TOOL_CALL");
+    assert_eq!(answered.events().pop().unwrap()["delta"]["finish_reason"], "TOOL_CALL");
 }
 
 #[tokio::test]

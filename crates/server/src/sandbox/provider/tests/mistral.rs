@@ -99,7 +99,7 @@ async fn thoughts_and_calls_are_shown_as_magistral_and_its_kin_show_them() {
         .call(CHAT, "thinking=2; tokens=1", &chat(&json!({})))
         .await
         .json();
-    let called = caller
+    let answered = caller
         .call(
             CHAT,
             "",
@@ -113,7 +113,7 @@ async fn thoughts_and_calls_are_shown_as_magistral_and_its_kin_show_them() {
         (&content[0]["type"], &content[1]["type"]),
         (&json!("thinking"), &json!("text"))
     );
-    let call = called
+    let call = answered
         .iter()
         .find_map(|event| event["choices"][0]["delta"]["tool_calls"][0]["function"].as_object())
         .unwrap();
@@ -121,7 +121,7 @@ async fn thoughts_and_calls_are_shown_as_magistral_and_its_kin_show_them() {
         (&call["name"], &call["arguments"]),
         (&json!("weather"), &json!(r#"{"city":"Lisbon"}"#))
     );
-    assert_eq!(called.last().unwrap()["choices"][0]["finish_reason"], "tool_calls");
+    assert_eq!(answered.last().unwrap()["choices"][0]["finish_reason"], "tool_calls");
 }
 
 #[tokio::test]
