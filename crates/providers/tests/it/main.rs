@@ -11,6 +11,7 @@ mod features;
 mod gemini;
 mod golden;
 mod headers;
+mod key_checks;
 mod media;
 mod meters;
 mod mistral;

@@ -111,12 +111,6 @@ impl TestBroker {
         .await
     }
 
-    /// Sends JSON with the token of `grant`.
-    pub(crate) async fn call(&self, grant: &TestGrant, path: &str, body: &Value) -> Answer {
-        let bearer = grant.bearer();
-        self.post_json(path, &[("authorization", &bearer)], body).await
-    }
-
     /// Makes a grant of `details` by `user` to a new client.
     pub(crate) async fn grant(&self, user: &TestUser, details: Vec<AiAccess>) -> TestGrant {
         let (app, now) = (&self.app, self.app.clock.now());

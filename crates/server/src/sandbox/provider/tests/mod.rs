@@ -1,4 +1,5 @@
 mod cohere;
+mod gemini;
 mod mistral;
 mod openai_media;
 
