@@ -12,7 +12,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
@@ -61,7 +61,7 @@ pub(super) struct Upload {
 #[derive(Default)]
 pub(super) struct Delivery {
     is_complete: AtomicBool,
-    problem: OnceLock<UploadProblem>,
+    problem: Mutex<Option<UploadProblem>>,
 }
 
 /// Why a form is not delivered.
@@ -139,7 +139,7 @@ impl Upload {
         };
         match &next {
             Some(Err(problem)) => {
-                let _ = self.delivery.problem.set(problem.clone());
+                *self.delivery.lock() = Some(problem.clone());
             }
             _ if self.reader.has_ended() && self.kept.is_empty() => {
                 self.delivery.is_complete.store(true, Ordering::Release);
@@ -201,7 +201,11 @@ impl Delivery {
     }
 
     pub(super) fn problem(&self) -> Option<UploadProblem> {
-        self.problem.get().cloned()
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<UploadProblem>> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
