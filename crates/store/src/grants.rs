@@ -16,7 +16,7 @@ use crate::{
     ProviderCredential, Store, StoreError, accounts, audit, clients,
     open::Engine,
     sql::{Row, Statement, Transaction, corrupt, engine_of, sql},
-    users,
+    tenants, users,
 };
 
 /// A grant with all that decides, besides the ledger, whether it admits a call: what the gateway
@@ -26,7 +26,7 @@ pub struct LiveGrant {
     pub grant: Grant,
     pub client_disabled_at: Option<Timestamp>,
     pub user_suspended_at: Option<Timestamp>,
-    /// Access tokens that were revoked one by one.
+    /// Access tokens that were revoked one by one, and app keys that were replaced.
     pub revoked_jtis: Vec<String>,
     /// The user's newest credential at each provider.
     pub credentials: Vec<ProviderCredential>,
@@ -69,11 +69,15 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let grant = read(&row)?;
 
-        let revoked = sql("select jti from revoked_access_tokens where tenant_id = $1 and grant_id = $2")
-            .bind(tenant_id)
-            .bind(id)
-            .all(self.pool())
-            .await?;
+        let revoked = sql(
+            "select jti from revoked_access_tokens where tenant_id = $1 and grant_id = $2
+             union all
+             select id from app_keys where tenant_id = $1 and grant_id = $2 and revoked_at is not null",
+        )
+        .bind(tenant_id)
+        .bind(id)
+        .all(self.pool())
+        .await?;
         let mut credentials = self.credentials_of(tenant_id, &grant.user_id).await?;
         let mut seen = HashSet::new();
         credentials.retain(|credential| seen.insert(credential.provider.clone()));
@@ -278,6 +282,7 @@ pub(crate) async fn make(
     let Some(time_zone) = users::hold(tx, tenant_id, &new.user_id).await? else {
         return Ok(None);
     };
+    tenants::hold(tx, tenant_id).await?;
     sql(
         "insert into grants (tenant_id, id, user_id, client_id, authorization_details, version, created_at, expires_at)
          values ($1, $2, $3, $4, $5, 1, $6, $7)",

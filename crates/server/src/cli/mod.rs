@@ -19,6 +19,7 @@ use crate::{
     config::load::{self, Arguments, ConfigError},
     data::{Data, DataError},
     entries::Refused,
+    gateway::GatewayStartError,
     random::Random,
 };
 
@@ -27,6 +28,7 @@ mod credential;
 mod demo;
 mod doctor;
 mod grant;
+mod key;
 mod output;
 mod sandbox_provider;
 mod serve;
@@ -72,6 +74,9 @@ enum Command {
     /// What users allowed
     #[command(subcommand)]
     Grant(grant::GrantCommand),
+    /// Keys for tools that only take a base URL and a key
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Check that everything is in order
     Doctor,
 }
@@ -89,6 +94,8 @@ enum Failure {
     Start(#[from] StartError),
     #[error(transparent)]
     Refused(#[from] Refused),
+    #[error(transparent)]
+    Gateway(#[from] GatewayStartError),
     #[error("{0}")]
     Said(String),
 }
@@ -125,9 +132,18 @@ async fn dispatch(
         Command::Demo(demo) => demo.run(&arguments, clock, random).await?,
         Command::SandboxProvider(sandbox) => sandbox.run(output).await?,
         Command::User(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
-        Command::Credential(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
+        Command::Credential(command) => {
+            let upstreams = load::load(&arguments)?.upstreams;
+            let data = open(&arguments, clock, random).await?;
+            command.run(&data, &upstreams, output).await?;
+        }
         Command::Client(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Grant(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
+        Command::Key(command) => {
+            let config = load::load(&arguments)?;
+            let data = Data::open(&config, clock, random).await?;
+            command.run(&data, &config.grants, output).await?;
+        }
         Command::Doctor => return doctor::run(&open(&arguments, clock, random).await?, output).await,
     }
     Ok(ExitCode::SUCCESS)

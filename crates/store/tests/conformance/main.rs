@@ -13,6 +13,7 @@ mod postgres;
 mod support;
 
 mod accounts;
+mod app_keys;
 mod audit;
 mod clients;
 mod codes;
@@ -27,4 +28,5 @@ mod sign_in;
 mod signing_keys;
 mod sweep;
 mod text;
+mod tls;
 mod users;
