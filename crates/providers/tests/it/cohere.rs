@@ -398,7 +398,6 @@ fn a_refusal_is_in_coheres_shape() {
             request_id: "call_1",
             retry_after_seconds: None,
             raise_url: None,
-            retry_after_seconds: None,
         };
         let (given, body) = cohere().refusal(&refusal);
         let body: Value = serde_json::from_slice(&body).unwrap();
@@ -419,7 +418,6 @@ fn a_stream_that_is_ended_early_ends_in_the_shape_of_its_version() {
         request_id: "call_1",
         retry_after_seconds: None,
         raise_url: None,
-        retry_after_seconds: None,
     };
     let last = |form| {
         let last = cohere().stream_refusal(&refusal, form, true);
