@@ -19,3 +19,4 @@ mod openai;
 pub mod prices;
 pub mod refusal;
 pub mod request;
+pub mod translate;

@@ -14,3 +14,4 @@ mod refusals;
 mod requests;
 mod routes;
 mod support;
+mod translations;

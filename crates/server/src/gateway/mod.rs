@@ -7,14 +7,23 @@
 
 use aipassport_domain::ids::GrantId;
 use aipassport_providers::adapter::{self, ProviderAdapter};
-use axum::{Router, extract::Request, response::Response, routing::post};
+use axum::{
+    Router,
+    extract::Request,
+    response::Response,
+    routing::{any, post},
+};
 
-use self::{bodies::Bodies, grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
+use self::{
+    bodies::Bodies, error::Shape, grants::Grants, live::LiveCalls, proxy::Via, refusals::Refusals, tokens::Tokens,
+    upstream::Upstream,
+};
 use crate::app::App;
 
 mod authenticate;
 mod bodies;
 mod error;
+mod face;
 mod grants;
 mod headers;
 mod live;
@@ -27,6 +36,7 @@ mod redact;
 mod refusals;
 mod stream;
 mod tokens;
+mod translation;
 mod upstream;
 mod watch;
 
@@ -66,9 +76,11 @@ impl Gateway {
     }
 }
 
-/// What a caller may ask about its own grant.
+/// What a caller may ask about its own grant, and the faces that are no provider's.
 pub fn routes() -> Router<App> {
-    own_grant::routes().route("/proxy/chat", post(own_chat::chat))
+    own_grant::routes()
+        .route("/proxy/chat", post(own_chat::chat))
+        .route("/v1/{*operation}", any(face::call))
 }
 
 /// The provider whose path this is: its id, and something behind it.
@@ -79,5 +91,9 @@ pub fn provider_at(path: &str) -> Option<&'static dyn ProviderAdapter> {
 
 /// Answers a request on a provider's path.
 pub async fn call(app: &App, adapter: &'static dyn ProviderAdapter, request: Request) -> Response {
-    proxy::answer(app, adapter, Some(adapter), request).await
+    let via = Via {
+        shape: Shape::Provider(adapter),
+        translation: None,
+    };
+    proxy::answer(app, adapter, via, request).await
 }

@@ -15,7 +15,13 @@ use bytes::Bytes;
 use http::{HeaderValue, Uri, header, request};
 use serde_json::{Map, Value};
 
-use super::{authenticate::authenticate, error::GatewayError, own_grant::plain, proxy, read::RequestBody};
+use super::{
+    authenticate::authenticate,
+    error::{GatewayError, Shape},
+    own_grant::plain,
+    proxy::{self, Via},
+    read::RequestBody,
+};
 use crate::{app::App, unique_json};
 
 /// Deeper than any schema of a tool.
@@ -26,7 +32,13 @@ const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 pub(super) async fn chat(State(app): State<App>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     match addressed(&app, head, body).await {
-        Ok((adapter, request)) => proxy::answer(&app, adapter, None, request).await,
+        Ok((adapter, request)) => {
+            let via = Via {
+                shape: Shape::Plain,
+                translation: None,
+            };
+            proxy::answer(&app, adapter, via, request).await
+        }
         Err(error) => plain::respond(&app, Err(error)),
     }
 }

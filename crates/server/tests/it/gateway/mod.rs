@@ -3,6 +3,7 @@
 mod answers;
 mod call;
 mod credentials;
+mod face;
 mod faults;
 mod limits;
 mod own_grant;

@@ -1,0 +1,66 @@
+//! What `/v1` offers, and how each of it reaches each provider.
+
+use bytes::Bytes;
+
+use aipassport_domain::authorization_details::Capability;
+use http::Method;
+
+use super::{Translated, chat_to_anthropic, raw::not_carried};
+use crate::request::ReadError;
+
+/// One of OpenAI's operations that are offered over every provider that has an equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaceOperation {
+    ChatCompletions,
+    Responses,
+}
+
+/// How a request reaches its provider.
+#[derive(Debug)]
+pub enum Way {
+    /// The provider speaks OpenAI's format itself.
+    AsItIs {
+        path: String,
+        body: Bytes,
+    },
+    Translated(Translated),
+}
+
+impl FaceOperation {
+    /// The operation at this path, which begins with `/v1`. To the byte: nothing is normalised.
+    pub fn at(method: &Method, path: &str) -> Option<Self> {
+        if method != Method::POST {
+            return None;
+        }
+        Some(match path {
+            "/v1/chat/completions" => Self::ChatCompletions,
+            "/v1/responses" => Self::Responses,
+            _ => return None,
+        })
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "/v1/chat/completions",
+            Self::Responses => "/v1/responses",
+        }
+    }
+
+    pub fn capability(self) -> Capability {
+        match self {
+            Self::ChatCompletions | Self::Responses => Capability::Chat,
+        }
+    }
+
+    /// The same request as `provider` would have it, on its own path.
+    pub fn to_provider(self, provider: &str, body: Bytes) -> Result<Way, ReadError> {
+        match (provider, self) {
+            ("openai", _) => Ok(Way::AsItIs {
+                path: self.path().to_owned(),
+                body,
+            }),
+            ("anthropic", Self::ChatCompletions) => chat_to_anthropic(&body).map(Way::Translated),
+            _ => Err(not_carried("model", "its provider has no equal of this path")),
+        }
+    }
+}
