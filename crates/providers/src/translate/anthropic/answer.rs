@@ -141,8 +141,12 @@ impl Listener for Messages {
             }
             "content_block_delta" => {
                 if let Some(delta) = event.delta {
-                    delta.text.map(|text| tell(Told::Text(text)));
-                    delta.partial_json.map(|json| tell(Told::Arguments(json)));
+                    if let Some(text) = delta.text {
+                        tell(Told::Text(text));
+                    }
+                    if let Some(json) = delta.partial_json {
+                        tell(Told::Arguments(json));
+                    }
                 }
             }
             "message_delta" => {

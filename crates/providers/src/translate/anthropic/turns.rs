@@ -1,8 +1,6 @@
 //! The turns of a conversation as Anthropic has them: instructions apart, the user and the
 //! assistant in turn, and what tools returned in the user's turn.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -86,7 +84,7 @@ pub(super) fn write<'a>(
         };
         // All that tools returned must stand in the one turn that follows their calls.
         match messages.last_mut() {
-            Some(last) if last.role == role => last.content.extend(blocks),
+            Some(before) if before.role == role => before.content.extend(blocks),
             _ if blocks.is_empty() => {}
             _ => messages.push(Message { role, content: blocks }),
         }
@@ -120,8 +118,8 @@ fn block<'a>(part: &'a Part<'a>) -> Result<Block<'a>, ReadError> {
     })
 }
 
-fn check_media_type(media_type: &Cow<'_, str>) -> Result<(), ReadError> {
-    match media_type.as_ref() {
+fn check_media_type(media_type: &str) -> Result<(), ReadError> {
+    match media_type {
         "image/jpeg" | "image/png" | "image/gif" | "image/webp" => Ok(()),
         _ => Err(not_carried(
             "messages.content.image_url",

@@ -45,10 +45,10 @@ impl Completion {
             delta: Delta { role, ..delta },
             finish_reason: finish.map(finish_reason),
         };
-        self.write(&[choice], None, events);
+        self.write(&[choice], ChunkUsage::Pending(()), events);
     }
 
-    fn write(&self, choices: &[ChunkChoice<'_>], usage: Option<Usage>, events: &mut Vec<u8>) {
+    fn write(&self, choices: &[ChunkChoice<'_>], usage: ChunkUsage, events: &mut Vec<u8>) {
         let chunk = Chunk {
             id: &self.id,
             object: "chat.completion.chunk",
@@ -85,7 +85,7 @@ impl Completion {
     fn end(&mut self, events: &mut Vec<u8>) {
         if self.includes_usage {
             let usage = self.counts.unwrap_or_default().into();
-            self.write(&[], Some(usage), events);
+            self.write(&[], ChunkUsage::Counted(usage), events);
         }
         events.extend_from_slice(b"data: [DONE]\n\n");
     }
@@ -177,9 +177,17 @@ struct Chunk<'a> {
     created: i64,
     model: &'a str,
     choices: &'a [ChunkChoice<'a>],
-    /// Null in every chunk but the last, where it was asked for; else missing.
+    /// Missing where it was not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<Usage>>,
+    usage: Option<ChunkUsage>,
+}
+
+/// Null in every chunk but the last.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ChunkUsage {
+    Pending(()),
+    Counted(Usage),
 }
 
 #[derive(Serialize)]
