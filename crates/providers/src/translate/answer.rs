@@ -1,10 +1,11 @@
 //! One answer on its way back: from the provider's words into the client's.
 
 use bytes::Bytes;
+use http::StatusCode;
 
 use super::{
-    Stamp, anthropic, openai,
-    told::{Failure, Gathered, Listener, Writer},
+    Stamp, anthropic, cohere, gemini, openai,
+    told::{Failure, Gathered, Listener, Told, Writer},
 };
 use crate::{
     events::{Piece, Splitter, StreamForm},
@@ -16,12 +17,16 @@ use crate::{
 pub struct AnswerPlan {
     pub(crate) provider: ProviderFormat,
     pub(crate) client: ClientFormat,
+    /// The model that was asked for, where the answer does not name it.
+    pub(crate) model: String,
 }
 
 /// What the provider answers in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProviderFormat {
     AnthropicMessages,
+    GeminiContents,
+    CohereChat,
 }
 
 /// What the client wants to be answered in.
@@ -38,6 +43,8 @@ impl AnswerPlan {
     pub fn begin(&self, stamp: Stamp, form: Option<StreamForm>) -> Answer {
         let listener: Box<dyn Listener> = match self.provider {
             ProviderFormat::AnthropicMessages => Box::new(anthropic::Messages::default()),
+            ProviderFormat::GeminiContents => Box::new(gemini::Contents::new(stamp.id.clone())),
+            ProviderFormat::CohereChat => Box::new(cohere::Chat::new(self.model.clone())),
         };
         let writer: Box<dyn Writer> = match self.client {
             ClientFormat::ChatCompletion { includes_usage } => Box::new(openai::Completion::new(stamp, includes_usage)),
@@ -50,16 +57,21 @@ impl AnswerPlan {
     }
 
     /// The body of an answer with an error status, in OpenAI's shape.
-    pub fn failure(&self, body: &[u8]) -> Bytes {
+    pub fn failure(&self, status: StatusCode, body: &[u8]) -> Bytes {
         let stamp = Stamp {
             id: String::new(),
             created: 0,
         };
-        let failure = self.begin(stamp, None).listener.failure(body).unwrap_or(Failure {
-            kind: "server_error",
-            code: None,
-            message: "the provider failed, in words that are not its own".into(),
-        });
+        let (kind, code) = Failure::words(status);
+        let failure = self
+            .begin(stamp, None)
+            .listener
+            .failure(status, body)
+            .unwrap_or(Failure {
+                kind,
+                code,
+                message: "the provider failed, in words that are not its own".into(),
+            });
         openai::json_bytes(&openai::ErrorBody::from(&failure))
     }
 }
@@ -110,9 +122,11 @@ impl Answer {
                 let (form, rest) = (splitter.form(), splitter.rest());
                 let mut written = Vec::new();
                 let (listener, writer) = (&mut self.listener, &mut self.writer);
+                let mut tell = |told: Told<'_>| writer.event(told, &mut written);
                 if let Some(data) = form.data(&rest) {
-                    listener.event(&data, &mut |told| writer.event(told, &mut written));
+                    listener.event(&data, &mut tell);
                 }
+                listener.end(&mut tell);
                 Ok(written.into())
             }
             Form::Body(whole) => {

@@ -68,6 +68,8 @@ pub(crate) struct ToolCall<'a> {
     pub(crate) name: Cow<'a, str>,
     /// One JSON object, as text.
     pub(crate) arguments: Cow<'a, str>,
+    /// What Gemini gave with the call.
+    pub(crate) signature: Option<Cow<'a, str>>,
 }
 
 /// A function that the client itself runs.

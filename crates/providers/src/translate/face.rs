@@ -5,7 +5,13 @@ use bytes::Bytes;
 use aipassport_domain::authorization_details::Capability;
 use http::Method;
 
-use super::{Translated, chat_to_anthropic, raw::not_carried};
+use super::{
+    Translated,
+    answer::ClientFormat,
+    chat::{self, Foreign},
+    openai,
+    raw::not_carried,
+};
 use crate::request::ReadError;
 
 /// One of OpenAI's operations that are offered over every provider that has an equal.
@@ -54,13 +60,24 @@ impl FaceOperation {
 
     /// The same request as `provider` would have it, on its own path.
     pub fn to_provider(self, provider: &str, body: Bytes) -> Result<Way, ReadError> {
-        match (provider, self) {
-            ("openai", _) => Ok(Way::AsItIs {
-                path: self.path().to_owned(),
-                body,
-            }),
-            ("anthropic", Self::ChatCompletions) => chat_to_anthropic(&body).map(Way::Translated),
-            _ => Err(not_carried("model", "its provider has no equal of this path")),
+        let foreign = match provider {
+            "anthropic" => Foreign::Anthropic,
+            "gemini" => Foreign::Gemini,
+            "cohere" => Foreign::Cohere,
+            _ => {
+                return Ok(Way::AsItIs {
+                    path: self.path().to_owned(),
+                    body,
+                });
+            }
+        };
+        match self {
+            Self::ChatCompletions => {
+                let (asked, includes_usage) = openai::read_chat(&body)?;
+                let client = ClientFormat::ChatCompletion { includes_usage };
+                chat::translate(asked, foreign, client).map(Way::Translated)
+            }
+            Self::Responses => Err(not_carried("model", "its provider has no equal of this path")),
         }
     }
 }

@@ -15,7 +15,10 @@ mod address;
 mod answer;
 mod anthropic;
 mod asked;
+mod chat;
+mod cohere;
 mod face;
+mod gemini;
 mod loss;
 mod openai;
 mod raw;
@@ -29,7 +32,6 @@ pub use self::{
     face::{FaceOperation, Way},
     loss::Lost,
 };
-use crate::request::ReadError;
 
 /// A request in the provider's words.
 #[derive(Debug)]
@@ -49,19 +51,4 @@ pub struct Stamp {
     pub id: String,
     /// Seconds of Unix time.
     pub created: i64,
-}
-
-/// A chat completion for Anthropic's messages.
-pub(crate) fn chat_to_anthropic(body: &[u8]) -> Result<Translated, ReadError> {
-    let (asked, includes_usage) = openai::read_chat(body)?;
-    let (body, lost) = anthropic::write(asked)?;
-    Ok(Translated {
-        body: body.into(),
-        path: "/v1/messages".to_owned(),
-        lost,
-        plan: AnswerPlan {
-            provider: answer::ProviderFormat::AnthropicMessages,
-            client: answer::ClientFormat::ChatCompletion { includes_usage },
-        },
-    })
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use http::StatusCode;
 
 use crate::request::ReadError;
 
@@ -18,6 +19,8 @@ pub(crate) enum Told<'a> {
     Call {
         id: Cow<'a, str>,
         name: Cow<'a, str>,
+        /// What Gemini wants to be given back with the call.
+        signature: Option<Cow<'a, str>>,
     },
     /// The next piece of the arguments of the call begun last.
     Arguments(Cow<'a, str>),
@@ -69,6 +72,18 @@ pub(crate) struct Failure<'a> {
     pub(crate) message: Cow<'a, str>,
 }
 
+impl Failure<'_> {
+    /// The kind and the code that OpenAI would give an answer with this status.
+    pub(crate) fn words(status: StatusCode) -> (&'static str, Option<&'static str>) {
+        match status {
+            StatusCode::TOO_MANY_REQUESTS => ("requests", Some("rate_limit_exceeded")),
+            StatusCode::NOT_FOUND => ("invalid_request_error", Some("model_not_found")),
+            status if status.is_server_error() => ("server_error", None),
+            _ => ("invalid_request_error", None),
+        }
+    }
+}
+
 /// Understands one answer of a provider's.
 pub(crate) trait Listener: Send {
     /// A whole body.
@@ -77,8 +92,11 @@ pub(crate) trait Listener: Send {
     /// The data of the next event of a stream. What cannot be understood tells nothing.
     fn event(&mut self, data: &[u8], tell: &mut dyn FnMut(Told<'_>));
 
-    /// The body of an answer with an error status; `None` where it is not in the provider's shape.
-    fn failure(&self, body: &[u8]) -> Option<Failure<'static>>;
+    /// The stream has come to its end, whether or not its last event was there.
+    fn end(&mut self, _tell: &mut dyn FnMut(Told<'_>)) {}
+
+    /// The body of an answer with this error status; `None` where it is not in the provider's shape.
+    fn failure(&self, status: StatusCode, body: &[u8]) -> Option<Failure<'static>>;
 }
 
 /// Writes one answer in the client's format.
@@ -104,6 +122,7 @@ pub(crate) struct Gathered {
 pub(crate) struct GatheredCall {
     pub(crate) id: String,
     pub(crate) name: String,
+    pub(crate) signature: Option<String>,
     pub(crate) arguments: String,
 }
 
@@ -113,9 +132,10 @@ impl Gathered {
             Told::Model(model) => self.model = model.into_owned(),
             Told::Text(text) => self.text.get_or_insert_default().push_str(&text),
             Told::Refusal(refusal) => self.refusal.get_or_insert_default().push_str(&refusal),
-            Told::Call { id, name } => self.calls.push(GatheredCall {
+            Told::Call { id, name, signature } => self.calls.push(GatheredCall {
                 id: id.into_owned(),
                 name: name.into_owned(),
+                signature: signature.map(Cow::into_owned),
                 arguments: String::new(),
             }),
             Told::Arguments(arguments) => {

@@ -48,7 +48,7 @@ impl Translation {
         at: Timestamp,
     ) -> Result<Bytes, UpstreamError> {
         if !status.is_success() {
-            return Ok(self.plan.failure(&body));
+            return Ok(self.plan.failure(status, &body));
         }
         let mut answer = self.begin(id, at, None);
         answer.feed(body);

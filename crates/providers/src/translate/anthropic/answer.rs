@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -165,7 +166,7 @@ impl Listener for Messages {
         }
     }
 
-    fn failure(&self, body: &[u8]) -> Option<Failure<'static>> {
+    fn failure(&self, _status: StatusCode, body: &[u8]) -> Option<Failure<'static>> {
         let body: ErrorBody<'_> = serde_json::from_slice(body).ok()?;
         let Failure { kind, code, message } = body.error.into();
         Some(Failure {
@@ -223,6 +224,7 @@ fn tell_block(block: Block<'_>, tell: &mut dyn FnMut(Told<'_>)) {
         "tool_use" => tell(Told::Call {
             id: block.id.unwrap_or_default(),
             name: block.name.unwrap_or_default(),
+            signature: None,
         }),
         _ => {}
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{json_bytes, write_event};
 use crate::translate::{
     Stamp,
-    told::{Counts, Failure, Finish, Gathered, Told, Writer},
+    told::{Counts, Failure, Finish, Gathered, GatheredCall, Told, Writer},
 };
 
 /// Writes one answer.
@@ -78,6 +78,7 @@ impl Completion {
                 name: None,
                 arguments: text,
             },
+            extra_content: None,
         };
         self.chunk(Delta::of_call(call), None, events);
     }
@@ -111,7 +112,7 @@ impl Writer for Completion {
                 None,
                 events,
             ),
-            Told::Call { id, name } => {
+            Told::Call { id, name, signature } => {
                 self.finish_call(events);
                 let call = CallDelta {
                     index: self.calls,
@@ -121,6 +122,7 @@ impl Writer for Completion {
                         name: Some(&name),
                         arguments: "",
                     },
+                    extra_content: signature.as_deref().map(Extra::of),
                 };
                 self.chunk(Delta::of_call(call), None, events);
                 self.calls += 1;
@@ -226,6 +228,27 @@ struct CallDelta<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
     function: Function<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<Extra<'a>>,
+}
+
+/// What is not OpenAI's, where Google's own face over Gemini has it.
+#[derive(Serialize)]
+struct Extra<'a> {
+    google: Google<'a>,
+}
+
+#[derive(Serialize)]
+struct Google<'a> {
+    thought_signature: &'a str,
+}
+
+impl<'a> Extra<'a> {
+    fn of(thought_signature: &'a str) -> Self {
+        Self {
+            google: Google { thought_signature },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -270,10 +293,12 @@ struct Call<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     function: Function<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<Extra<'a>>,
 }
 
-impl<'a> From<&'a crate::translate::told::GatheredCall> for Call<'a> {
-    fn from(call: &'a crate::translate::told::GatheredCall) -> Self {
+impl<'a> From<&'a GatheredCall> for Call<'a> {
+    fn from(call: &'a GatheredCall) -> Self {
         let arguments = if call.arguments.is_empty() {
             "{}"
         } else {
@@ -286,6 +311,7 @@ impl<'a> From<&'a crate::translate::told::GatheredCall> for Call<'a> {
                 name: Some(&call.name),
                 arguments,
             },
+            extra_content: call.signature.as_deref().map(Extra::of),
         }
     }
 }

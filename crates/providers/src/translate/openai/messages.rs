@@ -76,10 +76,21 @@ fn read_call(call: Raw<'_>) -> Read<ToolCall<'_>> {
     let name = function.take_text("name", "messages.tool_calls.function.name")?;
     let arguments = function.take_text("arguments", "messages.tool_calls.function.arguments")?;
     Ok(ToolCall {
+        signature: read_signature(call.take("extra_content"))?,
         id: id.ok_or(invalid("messages.tool_calls.id", "is missing"))?,
         name: name.ok_or(invalid("messages.tool_calls.function.name", "is missing"))?,
         arguments: checked_arguments(arguments.unwrap_or_default())?,
     })
+}
+
+/// Where Google's own face over Gemini has it.
+fn read_signature(extra: Option<Raw<'_>>) -> Read<Option<Cow<'_, str>>> {
+    const MEMBER: &str = "messages.tool_calls.extra_content";
+    let Some(extra) = extra else { return Ok(None) };
+    let Some(google) = extra.members(MEMBER)?.take("google") else {
+        return Ok(None);
+    };
+    google.members(MEMBER)?.take_text("thought_signature", MEMBER)
 }
 
 /// Models may write nothing where a function takes nothing.
