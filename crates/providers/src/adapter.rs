@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     anthropic::{self, Anthropic},
+    gemini::{self, Gemini},
     meter::{AnswerFormat, StreamForm},
     openai::{self, OpenAi},
     prices::PriceBook,
@@ -99,7 +100,7 @@ pub struct Route {
 pub enum RouteKind {
     /// Costs money: read, authorized, reserved, forwarded, metered, settled.
     Call(Capability, Operation),
-    /// Anthropic's counting, free: the same steps, at no cost.
+    /// Counting tokens, free: the same steps, at no cost.
     CountTokens,
     /// Answered from the grant; nothing is sent.
     ListModels,
@@ -113,6 +114,9 @@ pub enum Operation {
     ChatCompletions,
     Responses,
     Messages,
+    GenerateContent,
+    StreamGenerateContent,
+    EmbedContent,
 }
 
 impl Operation {
@@ -122,6 +126,9 @@ impl Operation {
             Self::ChatCompletions => "chat_completions",
             Self::Responses => "responses",
             Self::Messages => "messages",
+            Self::GenerateContent => "generate_content",
+            Self::StreamGenerateContent => "stream_generate_content",
+            Self::EmbedContent => "embed_content",
         }
     }
 
@@ -131,13 +138,16 @@ impl Operation {
             Self::ChatCompletions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
             Self::Messages => &anthropic::Messages,
+            Self::GenerateContent => &gemini::GenerateContent,
+            Self::StreamGenerateContent => &gemini::StreamGenerateContent,
+            Self::EmbedContent => &gemini::EmbedContent,
         }
     }
 }
 
 /// Every provider, in the order in which people are shown them.
 pub fn all() -> &'static [&'static dyn ProviderAdapter] {
-    &[&OpenAi, &Anthropic]
+    &[&OpenAi, &Anthropic, &Gemini]
 }
 
 /// The provider with this registry id.

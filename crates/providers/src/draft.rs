@@ -7,6 +7,7 @@ use aipassport_domain::{
     ids::ProviderId,
     money::Money,
     policy::{Call, CallCost},
+    usage::Usage,
 };
 
 use crate::{
@@ -14,13 +15,13 @@ use crate::{
     ceiling::{Asked, Input, ceiling},
     json::Reader,
     meter::Metering,
-    prices::{PriceBook, ServiceTier},
+    prices::{Outputs, PriceBook, ServiceTier},
     request::{ReadError, ReadRequest, UpstreamBody},
 };
 
 pub(crate) struct Draft {
     provider: ProviderId,
-    capability: Capability,
+    pub(crate) capability: Capability,
     operation: Operation,
     pub(crate) body: UpstreamBody,
     body_bytes: u64,
@@ -32,11 +33,17 @@ pub(crate) struct Draft {
     pub(crate) input: Input,
     pub(crate) choices: u64,
     caps: Vec<Cap>,
+    /// Where a cap goes that the client did not give, if not before the members of the whole.
+    pub(crate) new_cap: Option<NewCap>,
+    /// What it can be answered with; nothing, of what only reads.
+    pub(crate) outputs: Outputs,
     /// Why nothing bounds the cost.
     pub(crate) unbounded: Option<&'static str>,
     pub(crate) tier: Option<ServiceTier>,
     pub(crate) rounds: u64,
     pub(crate) fees: Money,
+    /// The most of what is priced by the piece, beside the tokens.
+    pub(crate) most_units: Usage,
     pub(crate) hidden_tokens: u64,
     pub(crate) least_context: u64,
     pub(crate) reasoning: Reasoning,
@@ -59,6 +66,13 @@ struct Cap {
     range: Range<usize>,
     /// `None` where it is null.
     asked: Option<u64>,
+}
+
+/// Where in the body an output cap goes, and what stands around it.
+pub(crate) struct NewCap {
+    pub(crate) range: Range<usize>,
+    pub(crate) before: &'static str,
+    pub(crate) after: &'static str,
 }
 
 /// What differs between providers in how a draft becomes a request.
@@ -89,10 +103,13 @@ impl Draft {
             input: Input::default(),
             choices: 1,
             caps: Vec::new(),
+            new_cap: None,
+            outputs: Outputs::TEXT,
             unbounded: None,
             tier: None,
             rounds: 1,
             fees: Money::ZERO,
+            most_units: Usage::default(),
             hidden_tokens: 0,
             least_context: 0,
             reasoning: Reasoning::Unsaid,
@@ -169,7 +186,11 @@ impl Draft {
     }
 
     pub(crate) fn into_call(mut self, shape: &Shape, prices: &PriceBook) -> Result<ReadRequest, ReadError> {
-        let output_cap = self.place_cap(shape.cap_member);
+        let output_cap = if self.outputs == Outputs::NONE {
+            Some(0)
+        } else {
+            self.place_cap(shape.cap_member)
+        };
         let model = self.model.take().filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
         let provider = self.provider.clone();
         let known = prices.model(&provider, &model);
@@ -225,10 +246,12 @@ impl Draft {
             tokens_per_image: shape.tokens_per_image,
             least_context: self.least_context,
             output_cap,
+            outputs: self.outputs,
             choices: self.choices,
             tier: self.tier,
             rounds: self.rounds,
             fees: self.fees,
+            most_units: self.most_units,
             has_regional_surcharge: shape.has_regional_surcharge,
         }
     }
@@ -242,7 +265,10 @@ impl Draft {
             }
         }
         if asked.is_none() && !self.body.has_cap() {
-            self.body.insert_cap(self.brace, preferred);
+            match self.new_cap.take() {
+                Some(NewCap { range, before, after }) => self.body.put_cap(range, before, after),
+                None => self.body.insert_cap(self.brace, preferred),
+            }
         }
         asked
     }

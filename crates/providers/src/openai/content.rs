@@ -131,7 +131,7 @@ fn read_part(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
         Some("image_url" | "input_image" | "computer_screenshot") => draft.input.add(Input {
             images: 1,
             image_bytes,
-            has_unsized: false,
+            ..Input::default()
         }),
         Some("input_audio") => {
             return Err(ReadError::NotSupported {

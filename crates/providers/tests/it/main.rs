@@ -7,6 +7,7 @@
 
 mod ceilings;
 mod features;
+mod gemini;
 mod golden;
 mod headers;
 mod meters;

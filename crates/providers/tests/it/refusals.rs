@@ -15,7 +15,7 @@ use aipassport_providers::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
-fn limit(rule: LimitRule) -> Denial {
+pub(crate) fn limit(rule: LimitRule) -> Denial {
     Denial::Limit(LimitReached {
         rule,
         state: LimitState {
@@ -36,6 +36,7 @@ fn answer(provider: &str, reason: Reason<'_>) -> (u16, Value) {
         reason,
         request_id: "call_1",
         raise_url: Some("https://broker.example/apps/grant"),
+        retry_after_seconds: None,
     };
     let (status, body) = adapter::by_id(provider).unwrap().refusal(&refusal);
     (status.as_u16(), serde_json::from_slice(&body).unwrap())
@@ -165,6 +166,7 @@ fn a_stream_that_is_ended_early_ends_with_one_event_in_the_providers_shape() {
         reason: Reason::Denied(&Denial::GrantRevoked),
         request_id: "call_1",
         raise_url: None,
+        retry_after_seconds: None,
     };
     let event = |provider| {
         let event = adapter::by_id(provider)

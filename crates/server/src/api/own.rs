@@ -2,7 +2,7 @@
 
 use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened, RevocationReason},
-    client::{Client, ClientAuthentication, Registration},
+    client::{Client, ClientAuthentication},
     grant::Grant,
     ids::{CredentialId, GrantId},
     secret::Secret,
@@ -42,7 +42,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/api/audit", get(audit))
 }
 
-pub(super) type Answer<T = Json<Value>> = Result<T, Problem>;
+type Answer<T = Json<Value>> = Result<T, Problem>;
 
 async fn openapi() -> ([(header::HeaderName, HeaderValue); 1], &'static str) {
     let json = HeaderValue::from_static("application/json");
@@ -52,7 +52,7 @@ async fn openapi() -> ([(header::HeaderName, HeaderValue); 1], &'static str) {
     )
 }
 
-pub(super) fn event(app: &App, user: &User, grant_id: Option<&GrantId>, what: Happened) -> AuditEvent {
+fn event(app: &App, user: &User, grant_id: Option<&GrantId>, what: Happened) -> AuditEvent {
     AuditEvent {
         tenant_id: app.tenant_id.clone(),
         at: app.clock.now(),
@@ -64,7 +64,7 @@ pub(super) fn event(app: &App, user: &User, grant_id: Option<&GrantId>, what: Ha
 }
 
 /// Reads a JSON body; the content type keeps other sites' plain forms out.
-pub(super) fn body<T: DeserializeOwned>(headers: &HeaderMap, bytes: &Bytes) -> Result<T, Problem> {
+fn body<T: DeserializeOwned>(headers: &HeaderMap, bytes: &Bytes) -> Result<T, Problem> {
     let invalid = |text: String| Problem::Invalid { field: "body", text };
     let content_type = headers
         .get(header::CONTENT_TYPE)
@@ -163,11 +163,7 @@ fn client_view(client: &Client) -> Value {
 async fn clients(State(app): State<App>, headers: HeaderMap) -> Answer {
     caller::reading(&app, &headers).await?;
     let clients = app.store.clients(&app.tenant_id).await?;
-    // A tool is its user's own affair; it shows in their grants.
-    let apps = clients
-        .iter()
-        .filter(|client| client.registration != Registration::Tool);
-    Ok(Json(apps.map(client_view).collect()))
+    Ok(Json(clients.iter().map(client_view).collect()))
 }
 
 async fn add_client(State(app): State<App>, headers: HeaderMap, bytes: Bytes) -> Answer<(StatusCode, Json<Value>)> {

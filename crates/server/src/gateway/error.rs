@@ -116,6 +116,7 @@ impl GatewayError {
             reason: self.reason(&text),
             request_id: asked.request_id,
             raise_url: raise_url.as_deref(),
+            retry_after_seconds: self.retry_after(asked.now),
         };
         let adapter = asked.shape.adapter();
         let (status, body) = match adapter {
@@ -130,7 +131,7 @@ impl GatewayError {
         if status == StatusCode::UNAUTHORIZED {
             head.insert(header::WWW_AUTHENTICATE, self.challenge(app, asked.shape));
         }
-        if let Some(seconds) = self.retry_after(status, asked.now) {
+        if let Some(seconds) = refusal.retry_after_seconds {
             head.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         headers::finish(head, asked.request_id, adapter);
@@ -151,6 +152,7 @@ impl GatewayError {
             reason: self.reason(&text),
             request_id: asked.request_id,
             raise_url: raise_url.as_deref(),
+            retry_after_seconds: self.retry_after(asked.now),
         };
         adapter.stream_refusal(&refusal, form, has_begun)
     }
@@ -210,9 +212,11 @@ impl GatewayError {
     }
 
     /// Whole seconds, rounded up, so that who waits them is not refused again for the same reason.
-    fn retry_after(&self, status: StatusCode, now: Timestamp) -> Option<u64> {
+    fn retry_after(&self, now: Timestamp) -> Option<u64> {
         match self {
-            Self::Denied(Denial::Limit(limit)) if status == StatusCode::TOO_MANY_REQUESTS => Some(wait(limit, now)),
+            Self::Denied(Denial::Limit(limit)) if matches!(limit.rule, LimitRule::Rate | LimitRule::Concurrency) => {
+                Some(wait(limit, now))
+            }
             Self::Stale | Self::Unavailable | Self::Body(BodyError::NoRoom) => Some(1),
             _ => None,
         }

@@ -13,7 +13,6 @@ mod postgres;
 mod support;
 
 mod accounts;
-mod app_keys;
 mod audit;
 mod clients;
 mod codes;

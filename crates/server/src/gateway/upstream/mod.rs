@@ -134,7 +134,7 @@ pub(super) async fn forward(
         origin: target.origin.clone(),
     };
     let pieces = Pieces::new(link, body, redactor, alarm, home);
-    let answer = receive(app, adapter, head, pieces).await;
+    let answer = receive(app, adapter, head, pieces, open.stream_form().is_some()).await;
     match &answer {
         Err(UpstreamError::RefusedCredential) => note_refused(app, caller, destination),
         Ok(answer) if answer.status.is_success() => note_used(app, destination),
@@ -210,9 +210,10 @@ async fn receive(
     adapter: &dyn ProviderAdapter,
     head: response::Parts,
     mut pieces: Pieces,
+    is_stream: bool,
 ) -> Result<Answer, UpstreamError> {
     let response::Parts { status, headers, .. } = head;
-    let is_stream = check_head(status, &headers)?;
+    check_head(status, &headers)?;
     let idle_timeout = app.config.upstreams.idle_timeout;
     let body = if is_stream {
         AnswerBody::Pieces(Box::new(pieces))
@@ -232,8 +233,8 @@ async fn receive(
     Ok(Answer { status, headers, body })
 }
 
-/// Refuses what no provider's API answers with; says whether a stream of events follows.
-fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<bool, UpstreamError> {
+/// Refuses what no provider's API answers with.
+fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), UpstreamError> {
     // A redirect would take the key to wherever the upstream points.
     if status.is_informational() || status.is_redirection() {
         return Err(UpstreamError::NotAnAnswer("a status that no API answers with"));
@@ -248,8 +249,8 @@ fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<bool, UpstreamE
         ));
     }
     match headers.get(header::CONTENT_TYPE) {
-        Some(kind) if is_media_type(kind, "application/json") => Ok(false),
-        Some(kind) if is_media_type(kind, "text/event-stream") && status.is_success() => Ok(true),
+        Some(kind) if is_media_type(kind, "application/json") => Ok(()),
+        Some(kind) if is_media_type(kind, "text/event-stream") && status.is_success() => Ok(()),
         _ => Err(UpstreamError::NotAnAnswer("neither JSON nor a stream of events")),
     }
 }

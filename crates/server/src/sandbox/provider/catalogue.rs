@@ -108,6 +108,8 @@ pub(super) fn usual_models() -> Vec<SandboxModel> {
     let cheap_claude = [1_000, 100, 1_250, 2_000, 5_000];
     let claude = [3_000, 300, 3_750, 6_000, 15_000];
     let long_claude = [6_000, 600, 7_500, 12_000, 22_500];
+    let gemini_pro = [1_250, 125, 0, 0, 10_000];
+    let long_gemini_pro = [2_500, 250, 0, 0, 15_000];
     vec![
         usual("openai", "gpt-4o-mini", &[(0, [150, 75, 0, 0, 600])]),
         usual("openai", "gpt-4o", &[(0, [2_500, 1_250, 0, 0, 10_000])]),
@@ -115,6 +117,13 @@ pub(super) fn usual_models() -> Vec<SandboxModel> {
         usual("openai", "gpt-5-mini", &[(0, [250, 25, 0, 0, 2_000])]),
         usual("anthropic", "claude-haiku-4-5", &[(0, cheap_claude)]),
         usual("anthropic", "claude-sonnet-4-5", &[(0, claude), (200_000, long_claude)]),
+        usual("gemini", "gemini-2.5-flash", &[(0, [300, 30, 0, 0, 2_500])]),
+        usual(
+            "gemini",
+            "gemini-2.5-pro",
+            &[(0, gemini_pro), (200_000, long_gemini_pro)],
+        ),
+        usual("gemini", "gemini-embedding-001", &[(0, [150, 0, 0, 0, 0])]),
     ]
 }
 

@@ -19,6 +19,11 @@ pub(super) trait Protocol: Sync {
     /// The body of a refusal.
     fn refusal(&self, refusal: &Refusal, request_id: &str) -> String;
 
+    /// Its status, where this provider has one of its own.
+    fn status(&self, refusal: &Refusal) -> StatusCode {
+        refusal.status()
+    }
+
     /// The header that carries the request's id.
     fn request_id_header(&self) -> &'static str;
 
@@ -36,8 +41,18 @@ pub(super) trait Dialect: Send {
     /// Appends the event by which this provider reports a failure within a stream.
     fn error_event(&mut self, out: &mut String);
 
+    /// How a stream of it is announced.
+    fn content_type(&self) -> &'static str {
+        "text/event-stream; charset=utf-8"
+    }
+
     /// Whether a stream that runs to its end tells what was used.
     fn reports_usage(&self) -> bool {
+        true
+    }
+
+    /// Whether an answer in one piece does.
+    fn reports_usage_of_whole(&self) -> bool {
         true
     }
 }
@@ -46,6 +61,7 @@ pub(super) trait Dialect: Send {
 pub(super) struct Received<'a> {
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
+    pub(super) query: Option<&'a str>,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a [u8],
 }
@@ -128,8 +144,10 @@ pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
+    let plain = ["x-api-key", "x-goog-api-key"];
+    let plain = plain.iter().find_map(|name| headers.get(*name));
     bearer
-        .or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok()))
+        .or_else(|| plain.and_then(|value| value.to_str().ok()))
         .filter(|key| !key.is_empty())
 }
 

@@ -22,7 +22,7 @@ use super::{
         form::Visitor,
         page::{Frame, Section, page},
         parts::Stamp,
-        sentences, tools,
+        sentences,
         words::{self, Dollars, WallClock},
     },
     figures::{self, Standing},
@@ -49,7 +49,6 @@ pub(in super::super) async fn show(
     let refusals = figures::refusals(&app, &grant.id).await?;
     let first = clock.today().saturating_sub((DAYS - 1).days());
     let by_day = figures::spent_by_day(&app, &signed_in, Some(&grant.id), first, &clock).await?;
-    let app_key = tools::key_of(&app, &signed_in, &grant).await?;
     let standing = Standing::of(&app, grant).await?;
 
     let grant = &standing.grant;
@@ -76,7 +75,6 @@ pub(in super::super) async fn show(
             .iter()
             .map(|access| base_url(&app, &access.provider))
             .collect(),
-        app_key: app_key.map(|key| key.last_four),
     };
     page(StatusCode::OK, &app_page.frame, &app_page)
 }
@@ -184,7 +182,7 @@ fn tokens(usage: &Usage) -> (String, String) {
 }
 
 /// What the provider's own SDK takes as its base URL.
-pub(in crate::web) fn base_url(app: &App, provider: &ProviderId) -> (String, String) {
+fn base_url(app: &App, provider: &ProviderId) -> (String, String) {
     let version = if provider.as_str() == "openai" { "/v1" } else { "" };
     (
         format!("{} SDK", words::provider(provider)),

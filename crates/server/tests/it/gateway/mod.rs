@@ -1,12 +1,11 @@
 //! The gateway, as clients and providers see it.
 
 mod answers;
-mod app_keys;
-
 mod call;
 mod credentials;
 mod face;
 mod faults;
+mod gemini;
 mod limits;
 mod own_grant;
 mod requests;

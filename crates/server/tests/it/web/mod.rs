@@ -7,4 +7,3 @@ mod pages;
 mod sessions;
 mod sign_in;
 mod tenancy;
-mod tools;
