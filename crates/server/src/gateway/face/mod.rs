@@ -14,12 +14,14 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request};
+use serde_json::Value;
 
 use self::address::Destination;
 use super::{
     authenticate::{Caller, authenticate},
     error::{Asked, GatewayError, Shape},
+    headers, own_grant,
     proxy::{self, Via},
     read::RequestBody,
     translation::Translation,
@@ -56,6 +58,11 @@ pub(super) async fn call(State(app): State<App>, request: Request) -> Response {
         caller: None,
         model: None,
     };
+    if request.method() == Method::GET {
+        let (head, _) = request.into_parts();
+        let listed = visit.models(&head).await;
+        return listed.map_or_else(|error| visit.refuse(&error), |models| visit.answer(&models));
+    }
     match visit.address(request).await {
         Ok(Addressed {
             adapter,
@@ -73,6 +80,26 @@ pub(super) async fn call(State(app): State<App>, request: Request) -> Response {
 }
 
 impl Visit<'_> {
+    /// `GET /v1/models` and `GET /v1/models/{id}`; OpenAI's SDKs encode the slash of an id.
+    async fn models(&self, head: &request::Parts) -> Result<Value, GatewayError> {
+        let path = head.uri.path().strip_prefix("/v1/models").unwrap_or("/");
+        match path.strip_prefix('/') {
+            None if path.is_empty() => own_grant::list_on_face(self.app, head).await,
+            Some(id) if !id.is_empty() => {
+                let id = id.replace("%2F", "/");
+                own_grant::one_on_face(self.app, head, &id).await
+            }
+            _ => Err(GatewayError::NotFound),
+        }
+    }
+
+    fn answer(&self, json: &Value) -> Response {
+        let mut response = own_grant::plain::json(Body::from(json.to_string()));
+        let request_id = self.app.random.id(self.app.clock.now());
+        headers::finish(response.headers_mut(), &request_id, Shape::Face.adapter());
+        response
+    }
+
     async fn address(&mut self, request: Request) -> Result<Addressed, GatewayError> {
         let (mut head, body) = request.into_parts();
         let caller = authenticate(self.app, &head, None, self.app.clock.now()).await?;

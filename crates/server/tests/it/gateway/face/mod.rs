@@ -2,6 +2,8 @@
 
 mod addresses;
 mod anthropic;
+mod gemini;
+mod models;
 mod openai;
 
 use aipassport_domain::authorization_details::{AiAccess, Choice, ModelPattern};
