@@ -30,9 +30,10 @@ pub(crate) enum ProviderFormat {
 }
 
 /// What the client wants to be answered in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ClientFormat {
     ChatCompletion { includes_usage: bool },
+    Response(openai::Echo),
 }
 
 /// A longer body is not translated: it would have to be held in memory.
@@ -46,8 +47,11 @@ impl AnswerPlan {
             ProviderFormat::GeminiContents => Box::new(gemini::Contents::new(stamp.id.clone())),
             ProviderFormat::CohereChat => Box::new(cohere::Chat::new(self.model.clone())),
         };
-        let writer: Box<dyn Writer> = match self.client {
-            ClientFormat::ChatCompletion { includes_usage } => Box::new(openai::Completion::new(stamp, includes_usage)),
+        let writer: Box<dyn Writer> = match &self.client {
+            ClientFormat::ChatCompletion { includes_usage } => {
+                Box::new(openai::Completion::new(stamp, *includes_usage))
+            }
+            ClientFormat::Response(echo) => Box::new(openai::Response::new(stamp, echo.clone())),
         };
         Answer {
             listener,

@@ -10,7 +10,6 @@ use super::{
     answer::ClientFormat,
     chat::{self, Foreign},
     openai,
-    raw::not_carried,
 };
 use crate::request::ReadError;
 
@@ -77,7 +76,10 @@ impl FaceOperation {
                 let client = ClientFormat::ChatCompletion { includes_usage };
                 chat::translate(asked, foreign, client).map(Way::Translated)
             }
-            Self::Responses => Err(not_carried("model", "its provider has no equal of this path")),
+            Self::Responses => {
+                let (asked, echo) = openai::read_response(&body)?;
+                chat::translate(asked, foreign, ClientFormat::Response(echo)).map(Way::Translated)
+            }
         }
     }
 }

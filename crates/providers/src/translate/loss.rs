@@ -58,11 +58,13 @@ enum Fate {
 fn fate(name: &str, value: Raw<'_>) -> Fate {
     let is_zero = value.number("").is_ok_and(|number| number == 0.0);
     let is_said_anyway = match name {
-        "store" | "logprobs" => value.as_str() == "false",
+        "background" | "store" | "logprobs" => value.as_str() == "false",
         "frequency_penalty" | "presence_penalty" | "top_logprobs" => is_zero,
         "service_tier" => matches!(value.as_str(), "\"auto\"" | "\"default\""),
         "n" => value.as_str() == "1",
+        "include" => value.as_str() == "[]",
         "logit_bias" | "metadata" => value.as_str() == "{}",
+        "truncation" => value.as_str() == "\"disabled\"",
         "modalities" => is_text_alone(value),
         _ => false,
     };
@@ -71,6 +73,8 @@ fn fate(name: &str, value: Raw<'_>) -> Fate {
     }
     match name {
         "frequency_penalty"
+        | "include"
+        | "max_tool_calls"
         | "metadata"
         | "prediction"
         | "presence_penalty"
@@ -83,12 +87,16 @@ fn fate(name: &str, value: Raw<'_>) -> Fate {
         | "store"
         | "temperature"
         | "top_p"
+        | "truncation"
         | "user"
         | "verbosity" => Fate::Reported,
         "n" => Fate::Refused("this provider gives one answer at a time"),
         "logprobs" | "top_logprobs" => Fate::Refused("this provider does not tell probabilities"),
         "logit_bias" => Fate::Refused("this provider's tokens are others"),
         "modalities" | "audio" => Fate::Refused("this provider answers in text"),
+        "background" | "conversation" | "previous_response_id" | "prompt" => {
+            Fate::Refused("nothing is kept at this provider")
+        }
         "web_search_options" => Fate::Refused("this provider searches by tools of its own"),
         "moderation" => Fate::Refused("this provider does not moderate on request"),
         "functions" | "function_call" => Fate::Refused("send tools instead"),

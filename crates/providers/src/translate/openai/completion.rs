@@ -360,7 +360,7 @@ pub(crate) struct ErrorBody<'a> {
 }
 
 #[derive(Serialize)]
-struct ErrorMembers<'a> {
+pub(super) struct ErrorMembers<'a> {
     message: &'a str,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -370,13 +370,17 @@ struct ErrorMembers<'a> {
 
 impl<'a> From<&'a Failure<'_>> for ErrorBody<'a> {
     fn from(failure: &'a Failure<'_>) -> Self {
+        Self { error: failure.into() }
+    }
+}
+
+impl<'a> From<&'a Failure<'_>> for ErrorMembers<'a> {
+    fn from(failure: &'a Failure<'_>) -> Self {
         Self {
-            error: ErrorMembers {
-                message: &failure.message,
-                kind: failure.kind,
-                param: None,
-                code: failure.code,
-            },
+            message: &failure.message,
+            kind: failure.kind,
+            param: None,
+            code: failure.code,
         }
     }
 }

@@ -3,6 +3,9 @@
 mod chat;
 mod completion;
 mod messages;
+mod response;
+mod response_events;
+mod responses;
 mod tools;
 
 use bytes::Bytes;
@@ -11,6 +14,8 @@ use serde::Serialize;
 pub(crate) use self::{
     chat::read as read_chat,
     completion::{Completion, ErrorBody},
+    response::Response,
+    responses::{Echo, read as read_response},
 };
 
 /// What these types hold can always be written.
