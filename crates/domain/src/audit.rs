@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, ProviderId, TenantId, UserId},
+    ids::{AppKeyId, AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, ProviderId, TenantId, UserId},
     money::Money,
     time::Timestamp,
     usage::TruthLabel,
@@ -104,6 +104,16 @@ pub enum Happened {
     },
     GrantCreated {
         client_id: ClientId,
+    },
+    AppKeyMade {
+        app_key_id: AppKeyId,
+        name: String,
+        authorization_details: serde_json::Value,
+        expires_at: Timestamp,
+    },
+    AppKeyReplaced {
+        app_key_id: AppKeyId,
+        replaced: AppKeyId,
     },
     GrantChanged {
         authorization_details: serde_json::Value,

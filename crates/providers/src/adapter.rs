@@ -7,8 +7,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     anthropic::{self, Anthropic},
+    cohere::{self, Cohere},
     gemini::{self, Gemini},
     meter::{AnswerFormat, StreamForm},
+    mistral::{self, Mistral},
     openai::{self, OpenAi},
     prices::PriceBook,
     refusal::Refusal,
@@ -100,7 +102,7 @@ pub struct Route {
 pub enum RouteKind {
     /// Costs money: read, authorized, reserved, forwarded, metered, settled.
     Call(Capability, Operation),
-    /// Counting tokens, free: the same steps, at no cost.
+    /// Counting or cutting into tokens, free: the same steps, at no cost.
     CountTokens,
     /// Answered from the grant; nothing is sent.
     ListModels,
@@ -112,11 +114,20 @@ pub enum RouteKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     ChatCompletions,
+    FimCompletions,
     Responses,
     Messages,
     GenerateContent,
     StreamGenerateContent,
     EmbedContent,
+    Embeddings,
+    Ocr,
+    /// With annotations, at another price.
+    AnnotatedOcr,
+    CohereChat,
+    CohereChatV1,
+    Embed,
+    Rerank,
 }
 
 impl Operation {
@@ -124,30 +135,42 @@ impl Operation {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat_completions",
+            Self::FimCompletions => "fim_completions",
             Self::Responses => "responses",
             Self::Messages => "messages",
             Self::GenerateContent => "generate_content",
             Self::StreamGenerateContent => "stream_generate_content",
             Self::EmbedContent => "embed_content",
+            Self::Embeddings => "embeddings",
+            Self::Ocr | Self::AnnotatedOcr => "ocr",
+            Self::CohereChat | Self::CohereChatV1 => "chat",
+            Self::Embed => "embed",
+            Self::Rerank => "rerank",
         }
     }
 
     /// How its answers are read.
     pub(crate) fn format(self) -> &'static dyn AnswerFormat {
         match self {
-            Self::ChatCompletions => &openai::ChatCompletions,
+            Self::ChatCompletions | Self::FimCompletions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
             Self::Messages => &anthropic::Messages,
             Self::GenerateContent => &gemini::GenerateContent,
             Self::StreamGenerateContent => &gemini::StreamGenerateContent,
             Self::EmbedContent => &gemini::EmbedContent,
+            Self::Embeddings => &mistral::Embeddings,
+            Self::Ocr => &mistral::Ocr { is_annotated: false },
+            Self::AnnotatedOcr => &mistral::Ocr { is_annotated: true },
+            Self::CohereChat => &cohere::Chat,
+            Self::CohereChatV1 => &cohere::ChatV1,
+            Self::Embed | Self::Rerank => &cohere::Billed,
         }
     }
 }
 
 /// Every provider, in the order in which people are shown them.
 pub fn all() -> &'static [&'static dyn ProviderAdapter] {
-    &[&OpenAi, &Anthropic, &Gemini]
+    &[&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere]
 }
 
 /// The provider with this registry id.

@@ -9,6 +9,7 @@
 pub mod adapter;
 mod anthropic;
 mod ceiling;
+mod cohere;
 mod deltas;
 mod draft;
 mod events;
@@ -16,6 +17,7 @@ mod gemini;
 mod headers;
 mod json;
 pub mod meter;
+mod mistral;
 mod openai;
 pub mod prices;
 pub mod refusal;

@@ -17,10 +17,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::{
-    refusals::limit,
-    support::{PRICES, ceiling},
-};
+use crate::support::{PRICES, ceiling, limit};
 
 const FLASH: &str = "/v1beta/models/gemini-2.5-flash:generateContent";
 const STREAM: &str = "/v1beta/models/gemini-2.5-flash:streamGenerateContent";

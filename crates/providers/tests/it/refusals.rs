@@ -1,11 +1,4 @@
-use aipassport_domain::{
-    authorization_details::Capability,
-    ids::ProviderId,
-    ledger::{Amount, LimitReached, LimitRule, LimitState},
-    money::Money,
-    policy::Denial,
-    time::{Period, Timestamp},
-};
+use aipassport_domain::{authorization_details::Capability, ids::ProviderId, ledger::LimitRule, policy::Denial};
 use aipassport_providers::{
     adapter,
     meter::StreamForm,
@@ -15,21 +8,7 @@ use aipassport_providers::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
-pub(crate) fn limit(rule: LimitRule) -> Denial {
-    Denial::Limit(LimitReached {
-        rule,
-        state: LimitState {
-            rule,
-            limit: Amount::Money(Money::from_cents(500)),
-            used: Amount::Money(Money::from_cents(410)),
-            reserved: Amount::Money(Money::from_cents(2)),
-            window: Some(Period::MONTH),
-            resets_at: Some(Timestamp::from_seconds(1_796_083_200)),
-        },
-        retry_at: None,
-        retryable: false,
-    })
-}
+use crate::support::limit;
 
 fn answer(provider: &str, reason: Reason<'_>) -> (u16, Value) {
     let refusal = Refusal {

@@ -27,7 +27,7 @@ const KEY_NAMES: [&str; 8] = [
     "x-api-key",
 ];
 
-/// Who calls: a verified access token and the grant behind it.
+/// Who calls: a verified access token or app key, and the grant behind it.
 #[derive(Clone)]
 pub(super) struct Caller {
     pub(super) token: Arc<VerifiedToken>,
@@ -46,7 +46,7 @@ pub(super) async fn authenticate(
     now: Timestamp,
 ) -> Result<Caller, GatewayError> {
     let token = presented(head)?;
-    let (digest, token) = app.gateway.tokens.verify(app, token, now)?;
+    let (digest, token) = app.gateway.tokens.verify(app, token, now).await?;
     if let Some(provider) = provider
         && !signing::is_for(&token.audience, &app.config.public_url, provider)
     {

@@ -7,7 +7,7 @@
 mod chosen;
 mod estimate;
 mod outcome;
-mod presets;
+pub(super) mod presets;
 #[cfg(test)]
 pub(super) mod samples;
 mod shown;
@@ -38,7 +38,7 @@ use super::{
     sign_in, words,
 };
 use crate::{app::App, browser_session::SignedIn};
-pub(super) use view::Choosable;
+pub(super) use view::{Choosable, Presets};
 
 /// A request, who asks, and what this user has to decide about it.
 struct Case {

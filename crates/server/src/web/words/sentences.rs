@@ -214,6 +214,8 @@ fn of_apps(event: &AuditEvent, names: &Names, clock: &WallClock) -> String {
         Happened::GrantDenied { client_id, .. } => {
             format!("{} did not allow {}.", who(event), names.client(client_id))
         }
+        Happened::AppKeyMade { name, .. } => format!("{} made a key for {}.", who(event), app_words::name(name)),
+        Happened::AppKeyReplaced { .. } => format!("{} replaced the key of {app}; the old one is refused.", who(event)),
         Happened::GrantCreated { client_id } => format!("{} picked up what you allowed.", names.client(client_id)),
         Happened::GrantChanged { expires_at, .. } => format!(
             "{} changed the limits of {app}; it ends {}.",

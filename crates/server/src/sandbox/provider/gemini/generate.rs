@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
@@ -113,6 +114,7 @@ pub(super) fn read(model: &str, body: &[u8], form: Option<Form>) -> Result<Task,
         thinking_tokens: if thinks { USUAL_THINKING } else { 0 },
         tools: request.tools(prompt)?,
         writes_cache: false,
+        beside: Usage::default(),
     };
     let dialect = GenerateContent {
         form: form.unwrap_or(Form::Events),
