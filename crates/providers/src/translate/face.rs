@@ -9,7 +9,8 @@ use super::{
     Translated,
     answer::ClientFormat,
     chat::{self, Foreign},
-    openai,
+    loss::Lost,
+    mistral, openai,
 };
 use crate::request::ReadError;
 
@@ -23,10 +24,11 @@ pub enum FaceOperation {
 /// How a request reaches its provider.
 #[derive(Debug)]
 pub enum Way {
-    /// The provider speaks OpenAI's format itself.
+    /// The provider speaks OpenAI's format itself, but for what is lost.
     AsItIs {
         path: String,
         body: Bytes,
+        lost: Lost,
     },
     Translated(Translated),
 }
@@ -63,12 +65,7 @@ impl FaceOperation {
             "anthropic" => Foreign::Anthropic,
             "gemini" => Foreign::Gemini,
             "cohere" => Foreign::Cohere,
-            _ => {
-                return Ok(Way::AsItIs {
-                    path: self.path().to_owned(),
-                    body,
-                });
-            }
+            _ => return self.as_it_is(provider, body),
         };
         match self {
             Self::ChatCompletions => {
@@ -81,5 +78,14 @@ impl FaceOperation {
                 chat::translate(asked, foreign, ClientFormat::Response(echo)).map(Way::Translated)
             }
         }
+    }
+
+    fn as_it_is(self, provider: &str, body: Bytes) -> Result<Way, ReadError> {
+        let (body, lost) = match (provider, self) {
+            ("mistral", Self::ChatCompletions) => mistral::chat(&body)?,
+            _ => (body, Lost::default()),
+        };
+        let path = self.path().to_owned();
+        Ok(Way::AsItIs { path, body, lost })
     }
 }

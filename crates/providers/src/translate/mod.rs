@@ -20,6 +20,7 @@ mod cohere;
 mod face;
 mod gemini;
 mod loss;
+mod mistral;
 mod openai;
 mod raw;
 mod told;

@@ -127,6 +127,14 @@ impl<'a> Members<'a> {
         self.take(name).map(|value| value.count(member)).transpose()
     }
 
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(member, value)| member == name && !value.is_null())
+    }
+
+    pub(crate) fn add(&mut self, name: String, value: Raw<'a>) {
+        self.0.push((name, value));
+    }
+
     /// What nobody has taken, nulls aside.
     pub(crate) fn rest(self) -> impl Iterator<Item = (String, Raw<'a>)> {
         self.0.into_iter().filter(|(_, value)| !value.is_null())

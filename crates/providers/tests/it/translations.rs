@@ -251,6 +251,33 @@ fn schemas_and_arguments_keep_the_order_of_their_members() {
     );
 }
 
+#[test]
+fn a_chat_for_mistral_keeps_its_bytes_but_for_what_mistral_would_refuse() {
+    let request = r#"{"model": "mistral-small-latest", "temperature": 0.70, "seed": 7, "max_tokens": 9, "max_completion_tokens": 20,
+        "stream_options": {"include_usage": true}, "user": "kim", "store": false, "n": 1, "x": null, "messages": [
+        {"role": "developer", "content": "Be short."}, {"content": [{"type": "text", "text":  "Hi"}], "role": "user"},
+        {"role": "assistant", "content": null, "refusal": null, "annotations": [], "tool_calls": [ {"id": "a"} ]}]}"#;
+
+    let way = FaceOperation::ChatCompletions.to_provider("mistral", Bytes::from_static(request.as_bytes()));
+
+    let Ok(Way::AsItIs { path, body, lost }) = way else {
+        unreachable!("{way:?}")
+    };
+    assert_eq!(path, "/v1/chat/completions");
+    assert_eq!(
+        String::from_utf8(body.to_vec()).unwrap(),
+        r#"{"model":"mistral-small-latest","temperature":0.70,"random_seed":7,"max_tokens":20,"n":1,"messages":["#
+            .to_owned()
+            + r#"{"role":"system","content":"Be short."},{"content":[{"type": "text", "text":  "Hi"}],"role":"user"},"#
+            + r#"{"role":"assistant","tool_calls":[ {"id": "a"} ]}]}"#
+    );
+    assert_eq!(lost.names(), ["messages.annotations", "user"]);
+
+    let refused = r#"{"model":"m","messages":[],"logit_bias":{"1":2}}"#;
+    let refused = FaceOperation::ChatCompletions.to_provider("mistral", Bytes::from_static(refused.as_bytes()));
+    assert!(refused.unwrap_err().to_string().starts_with("logit_bias"));
+}
+
 /// What a byte is changed to: the beginnings of other values, and no text.
 const OTHERS: [u8; 4] = *b"\"0[\xFF";
 

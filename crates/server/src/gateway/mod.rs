@@ -6,7 +6,10 @@
 //! and charged in `store`. How tokens are given, and how users decide, is not known here.
 
 use aipassport_domain::ids::GrantId;
-use aipassport_providers::adapter::{self, ProviderAdapter};
+use aipassport_providers::{
+    adapter::{self, ProviderAdapter},
+    translate::Lost,
+};
 use axum::{
     Router,
     extract::Request,
@@ -94,6 +97,7 @@ pub async fn call(app: &App, adapter: &'static dyn ProviderAdapter, request: Req
     let via = Via {
         shape: Shape::Provider(adapter),
         translation: None,
+        lost: Lost::default(),
     };
     proxy::answer(app, adapter, via, request).await
 }

@@ -5,7 +5,10 @@
 //! messages where it wants them. From there on a call is like any other: `proxy.rs`.
 
 use aipassport_domain::{authorization_details::AiAccess, grant::Grant};
-use aipassport_providers::adapter::{self, ProviderAdapter};
+use aipassport_providers::{
+    adapter::{self, ProviderAdapter},
+    translate::Lost,
+};
 use axum::{
     body::Body,
     extract::{Request, State},
@@ -36,6 +39,7 @@ pub(super) async fn chat(State(app): State<App>, request: Request) -> Response {
             let via = Via {
                 shape: Shape::Plain,
                 translation: None,
+                lost: Lost::default(),
             };
             proxy::answer(&app, adapter, via, request).await
         }

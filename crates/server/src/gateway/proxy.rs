@@ -10,6 +10,7 @@ use aipassport_domain::{
 use aipassport_providers::{
     adapter::{ProviderAdapter, Route, RouteKind, Unread},
     request::ReadRequest,
+    translate::Lost,
 };
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
@@ -38,6 +39,8 @@ pub(super) struct Via {
     pub(super) shape: Shape,
     /// Where its words are not the provider's.
     pub(super) translation: Option<Translation>,
+    /// What of the request was left behind.
+    pub(super) lost: Lost,
 }
 
 /// One request on a provider's path.

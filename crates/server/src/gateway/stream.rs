@@ -38,6 +38,7 @@ pub(super) fn meter(
         Some(translation) => translation.head(&answer.headers, form),
         None => adapter.response_headers(&answer.headers),
     };
+    headers::insert_lost(&mut head, &via.lost);
     headers::finish(&mut head, id.as_str(), via.shape.adapter().or(Some(adapter)));
     if let Some(rate) = &open.left().rate {
         headers::insert_rate_limit(&mut head, rate, now);

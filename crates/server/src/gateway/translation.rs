@@ -4,22 +4,19 @@ use aipassport_domain::{ids::CallId, time::Timestamp};
 use aipassport_providers::{
     adapter,
     meter::StreamForm,
-    translate::{Answer, AnswerPlan, Lost, Stamp},
+    translate::{Answer, AnswerPlan, Stamp},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::{headers, upstream::UpstreamError};
+use super::upstream::UpstreamError;
 
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NOT_UNDERSTOOD: UpstreamError = UpstreamError::NotAnAnswer("not in the provider's own format");
 
-/// How the answer to one call becomes the client's, and what of its request was left behind.
-pub(super) struct Translation {
-    pub(super) plan: AnswerPlan,
-    pub(super) lost: Lost,
-}
+/// How the answer to one call becomes the client's.
+pub(super) struct Translation(pub(super) AnswerPlan);
 
 impl Translation {
     /// The head of the answer; none of the provider's own headers mean anything to the client.
@@ -27,7 +24,6 @@ impl Translation {
         let mut head = adapter::face().response_headers(upstream);
         let kind = if form.is_some() { EVENTS } else { JSON };
         head.insert(header::CONTENT_TYPE, kind);
-        headers::insert_lost(&mut head, &self.lost);
         head
     }
 
@@ -36,7 +32,7 @@ impl Translation {
             id: id.as_str().to_owned(),
             created: at.millis().div_euclid(1000),
         };
-        self.plan.begin(stamp, form)
+        self.0.begin(stamp, form)
     }
 
     /// A whole answer.
@@ -48,7 +44,7 @@ impl Translation {
         at: Timestamp,
     ) -> Result<Bytes, UpstreamError> {
         if !status.is_success() {
-            return Ok(self.plan.failure(status, &body));
+            return Ok(self.0.failure(status, &body));
         }
         let mut answer = self.begin(id, at, None);
         answer.feed(body);

@@ -48,7 +48,7 @@ struct Visit<'a> {
 /// A request as its provider would have it.
 struct Addressed {
     adapter: &'static dyn ProviderAdapter,
-    translation: Option<Translation>,
+    via: Via,
     request: Request,
 }
 
@@ -64,17 +64,7 @@ pub(super) async fn call(State(app): State<App>, request: Request) -> Response {
         return listed.map_or_else(|error| visit.refuse(&error), |models| visit.answer(&models));
     }
     match visit.address(request).await {
-        Ok(Addressed {
-            adapter,
-            translation,
-            request,
-        }) => {
-            let via = Via {
-                shape: Shape::Face,
-                translation,
-            };
-            proxy::answer(&app, adapter, via, request).await
-        }
+        Ok(Addressed { adapter, via, request }) => proxy::answer(&app, adapter, via, request).await,
         Err(error) => visit.refuse(&error),
     }
 }
@@ -114,22 +104,23 @@ impl Visit<'_> {
         let adapter = adapter::by_id(provider.as_str()).ok_or(GatewayError::NotFound)?;
 
         let body = address.rewrite(body, &model);
-        let (path, body, translation) = match operation.to_provider(adapter.id(), body)? {
-            Way::AsItIs { path, body } => (path, body, None),
+        let (path, body, translation, lost) = match operation.to_provider(adapter.id(), body)? {
+            Way::AsItIs { path, body, lost } => (path, body, None, lost),
             Way::Translated(translated) => {
                 speak_for_ourselves(&mut head.headers);
-                let translation = Translation {
-                    plan: translated.plan,
-                    lost: translated.lost,
-                };
-                (translated.path, translated.body, Some(translation))
+                let translation = Translation(translated.plan);
+                (translated.path, translated.body, Some(translation), translated.lost)
             }
         };
         head.uri = Uri::try_from(format!("/{provider}{path}")).map_err(|_| GatewayError::NotFound)?;
         head.headers.remove(header::CONTENT_LENGTH);
         Ok(Addressed {
             adapter,
-            translation,
+            via: Via {
+                shape: Shape::Face,
+                translation,
+                lost,
+            },
             request: Request::from_parts(head, Body::from(body)),
         })
     }

@@ -2,7 +2,9 @@
 
 mod addresses;
 mod anthropic;
+mod cohere;
 mod gemini;
+mod mistral;
 mod models;
 mod openai;
 
