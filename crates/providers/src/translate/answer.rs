@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::{
-    Stamp, anthropic, cohere, gemini, openai,
-    told::{Failure, Gathered, Listener, Told, Writer},
+    Stamp, anthropic, cohere, embeddings, gemini, openai,
+    told::{Failure, Gathered, Listener, Writer},
 };
 use crate::{
     events::{Piece, Splitter, StreamForm},
@@ -34,6 +34,7 @@ pub(crate) enum ProviderFormat {
 pub(crate) enum ClientFormat {
     ChatCompletion { includes_usage: bool },
     Response(openai::Echo),
+    Embeddings { is_base64: bool },
 }
 
 /// A longer body is not translated: it would have to be held in memory.
@@ -42,49 +43,62 @@ const LONGEST_BODY: usize = 64 * 1024 * 1024;
 impl AnswerPlan {
     /// Begins with an answer: a stream whose events stand as `form` says, or one body.
     pub fn begin(&self, stamp: Stamp, form: Option<StreamForm>) -> Answer {
-        let listener: Box<dyn Listener> = match self.provider {
-            ProviderFormat::AnthropicMessages => Box::new(anthropic::Messages::default()),
-            ProviderFormat::GeminiContents => Box::new(gemini::Contents::new(stamp.id.clone())),
-            ProviderFormat::CohereChat => Box::new(cohere::Chat::new(self.model.clone())),
-        };
-        let writer: Box<dyn Writer> = match &self.client {
+        let listener = self.listener(&stamp.id);
+        let chat = |writer| Speech::Chat { listener, writer };
+        let speech = match &self.client {
             ClientFormat::ChatCompletion { includes_usage } => {
-                Box::new(openai::Completion::new(stamp, *includes_usage))
+                chat(Box::new(openai::Completion::new(stamp, *includes_usage)))
             }
-            ClientFormat::Response(echo) => Box::new(openai::Response::new(stamp, echo.clone())),
+            ClientFormat::Response(echo) => chat(Box::new(openai::Response::new(stamp, echo.clone()))),
+            ClientFormat::Embeddings { is_base64 } => Speech::Embeddings {
+                provider: self.provider,
+                model: self.model.clone(),
+                is_base64: *is_base64,
+            },
         };
         Answer {
-            listener,
-            writer,
+            speech,
             form: form.map_or_else(|| Form::Body(Vec::new()), |form| Form::Stream(Splitter::new(form))),
         }
     }
 
     /// The body of an answer with an error status, in OpenAI's shape.
     pub fn failure(&self, status: StatusCode, body: &[u8]) -> Bytes {
-        let stamp = Stamp {
-            id: String::new(),
-            created: 0,
-        };
         let (kind, code) = Failure::words(status);
-        let failure = self
-            .begin(stamp, None)
-            .listener
-            .failure(status, body)
-            .unwrap_or(Failure {
-                kind,
-                code,
-                message: "the provider failed, in words that are not its own".into(),
-            });
+        let failure = self.listener("").failure(status, body).unwrap_or(Failure {
+            kind,
+            code,
+            message: "the provider failed, in words that are not its own".into(),
+        });
         openai::json_bytes(&openai::ErrorBody::from(&failure))
+    }
+
+    fn listener(&self, answer_id: &str) -> Box<dyn Listener> {
+        match self.provider {
+            ProviderFormat::AnthropicMessages => Box::new(anthropic::Messages::default()),
+            ProviderFormat::GeminiContents => Box::new(gemini::Contents::new(answer_id.to_owned())),
+            ProviderFormat::CohereChat => Box::new(cohere::Chat::new(self.model.clone())),
+        }
     }
 }
 
 /// Translates one answer, wherever the network has cut it.
 pub struct Answer {
-    listener: Box<dyn Listener>,
-    writer: Box<dyn Writer>,
+    speech: Speech,
     form: Form,
+}
+
+enum Speech {
+    Chat {
+        listener: Box<dyn Listener>,
+        writer: Box<dyn Writer>,
+    },
+    /// Always one body.
+    Embeddings {
+        provider: ProviderFormat,
+        model: String,
+        is_base64: bool,
+    },
 }
 
 enum Form {
@@ -97,16 +111,15 @@ impl Answer {
     /// Takes the next bytes of the provider's and returns those for the client. Of a body, there
     /// are none before its end.
     pub fn feed(&mut self, piece: Bytes) -> Bytes {
-        let (listener, writer) = (&mut self.listener, &mut self.writer);
         match &mut self.form {
             Form::Stream(splitter) => {
                 let form = splitter.form();
                 let mut written = Vec::with_capacity(piece.len());
                 splitter.feed(piece, |piece| {
                     // An event too long to be read cannot be translated either.
-                    let Piece::Event(event) = piece else { return };
-                    let Some(data) = form.data(event) else { return };
-                    listener.event(&data, &mut |told| writer.event(told, &mut written));
+                    if let Piece::Event(event) = piece {
+                        self.speech.translate(form, event, &mut written);
+                    }
                 });
                 written.into()
             }
@@ -125,19 +138,38 @@ impl Answer {
             Form::Stream(splitter) => {
                 let (form, rest) = (splitter.form(), splitter.rest());
                 let mut written = Vec::new();
-                let (listener, writer) = (&mut self.listener, &mut self.writer);
-                let mut tell = |told: Told<'_>| writer.event(told, &mut written);
-                if let Some(data) = form.data(&rest) {
-                    listener.event(&data, &mut tell);
+                self.speech.translate(form, &rest, &mut written);
+                if let Speech::Chat { listener, writer } = &mut self.speech {
+                    listener.end(&mut |told| writer.event(told, &mut written));
                 }
-                listener.end(&mut tell);
                 Ok(written.into())
             }
-            Form::Body(whole) => {
+            Form::Body(whole) => self.speech.body(whole),
+        }
+    }
+}
+
+impl Speech {
+    fn translate(&mut self, form: StreamForm, event: &[u8], written: &mut Vec<u8>) {
+        if let Self::Chat { listener, writer } = self
+            && let Some(data) = form.data(event)
+        {
+            listener.event(&data, &mut |told| writer.event(told, written));
+        }
+    }
+
+    fn body(&mut self, body: &[u8]) -> Result<Bytes, ReadError> {
+        match self {
+            Self::Chat { listener, writer } => {
                 let mut answer = Gathered::default();
-                self.listener.body(whole, &mut |told| answer.add(told))?;
-                Ok(self.writer.body(&answer))
+                listener.body(body, &mut |told| answer.add(told))?;
+                Ok(writer.body(&answer))
             }
+            Self::Embeddings {
+                provider,
+                model,
+                is_base64,
+            } => embeddings::answer(*provider, body, model, *is_base64),
         }
     }
 }

@@ -9,8 +9,10 @@ use super::{
     Translated,
     answer::ClientFormat,
     chat::{self, Foreign},
+    embeddings,
     loss::Lost,
     mistral, openai,
+    raw::not_carried,
 };
 use crate::request::ReadError;
 
@@ -19,6 +21,9 @@ use crate::request::ReadError;
 pub enum FaceOperation {
     ChatCompletions,
     Responses,
+    Embeddings,
+    MakeImages,
+    Speech,
 }
 
 /// How a request reaches its provider.
@@ -42,6 +47,9 @@ impl FaceOperation {
         Some(match path {
             "/v1/chat/completions" => Self::ChatCompletions,
             "/v1/responses" => Self::Responses,
+            "/v1/embeddings" => Self::Embeddings,
+            "/v1/images/generations" => Self::MakeImages,
+            "/v1/audio/speech" => Self::Speech,
             _ => return None,
         })
     }
@@ -50,12 +58,18 @@ impl FaceOperation {
         match self {
             Self::ChatCompletions => "/v1/chat/completions",
             Self::Responses => "/v1/responses",
+            Self::Embeddings => "/v1/embeddings",
+            Self::MakeImages => "/v1/images/generations",
+            Self::Speech => "/v1/audio/speech",
         }
     }
 
     pub fn capability(self) -> Capability {
         match self {
             Self::ChatCompletions | Self::Responses => Capability::Chat,
+            Self::Embeddings => Capability::Embeddings,
+            Self::MakeImages => Capability::Images,
+            Self::Speech => Capability::Audio,
         }
     }
 
@@ -67,22 +81,26 @@ impl FaceOperation {
             "cohere" => Foreign::Cohere,
             _ => return self.as_it_is(provider, body),
         };
-        match self {
-            Self::ChatCompletions => {
+        match (self, foreign) {
+            (Self::ChatCompletions, _) => {
                 let (asked, includes_usage) = openai::read_chat(&body)?;
                 let client = ClientFormat::ChatCompletion { includes_usage };
                 chat::translate(asked, foreign, client).map(Way::Translated)
             }
-            Self::Responses => {
+            (Self::Responses, _) => {
                 let (asked, echo) = openai::read_response(&body)?;
                 chat::translate(asked, foreign, ClientFormat::Response(echo)).map(Way::Translated)
             }
+            (Self::Embeddings, Foreign::Gemini) => embeddings::to_gemini(&body).map(Way::Translated),
+            (Self::Embeddings, Foreign::Cohere) => embeddings::to_cohere(&body).map(Way::Translated),
+            _ => Err(not_carried("model", "its provider has no equal of this path")),
         }
     }
 
     fn as_it_is(self, provider: &str, body: Bytes) -> Result<Way, ReadError> {
         let (body, lost) = match (provider, self) {
             ("mistral", Self::ChatCompletions) => mistral::chat(&body)?,
+            ("mistral", Self::Embeddings) => mistral::embeddings(&body)?,
             _ => (body, Lost::default()),
         };
         let path = self.path().to_owned();

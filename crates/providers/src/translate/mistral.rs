@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{
     loss::Lost,
-    raw::{Members, Raw, not_carried},
+    raw::{Members, Raw, Written, not_carried},
 };
 use crate::request::ReadError;
 
@@ -45,12 +45,21 @@ const KNOWN: [&str; 27] = [
 /// What it knows of messages, whoever's.
 const KNOWN_IN_MESSAGES: [&str; 6] = ["content", "name", "prefix", "role", "tool_call_id", "tool_calls"];
 
+const KNOWN_OF_EMBEDDINGS: [&str; 6] = [
+    "encoding_format",
+    "input",
+    "metadata",
+    "model",
+    "output_dimension",
+    "output_dtype",
+];
+
 /// The same chat without what is refused.
 pub(super) fn chat(body: &[u8]) -> Result<(Bytes, Lost), ReadError> {
     let members = Raw::read(body)?.members("the body")?;
     let has_newer_cap = members.has("max_completion_tokens");
     let mut lost = Lost::default();
-    let mut written = Object::default();
+    let mut written = Written::default();
     let mut others = Members::default();
     for (name, value) in members.rest() {
         match name.as_str() {
@@ -68,6 +77,22 @@ pub(super) fn chat(body: &[u8]) -> Result<(Bytes, Lost), ReadError> {
     Ok((written.end().into(), lost))
 }
 
+/// The same embeddings.
+pub(super) fn embeddings(body: &[u8]) -> Result<(Bytes, Lost), ReadError> {
+    let mut lost = Lost::default();
+    let mut written = Written::default();
+    let mut others = Members::default();
+    for (name, value) in Raw::read(body)?.members("the body")?.rest() {
+        match name.as_str() {
+            "dimensions" => written.add("output_dimension", value.as_str()),
+            known if KNOWN_OF_EMBEDDINGS.contains(&known) => written.add(known, value.as_str()),
+            _ => others.add(name, value),
+        }
+    }
+    lost.settle(others)?;
+    Ok((written.end().into(), lost))
+}
+
 fn messages(messages: Raw<'_>, lost: &mut Lost) -> Result<String, ReadError> {
     let messages = messages.items("messages")?.into_iter();
     let written: Result<Vec<String>, ReadError> = messages.map(|message| write_message(message, lost)).collect();
@@ -75,7 +100,7 @@ fn messages(messages: Raw<'_>, lost: &mut Lost) -> Result<String, ReadError> {
 }
 
 fn write_message(message: Raw<'_>, lost: &mut Lost) -> Result<String, ReadError> {
-    let mut written = Object::default();
+    let mut written = Written::default();
     for (name, value) in message.members("messages")?.rest() {
         match name.as_str() {
             "role" if value.text("messages.role")? == "developer" => written.add("role", "\"system\""),
@@ -91,25 +116,4 @@ fn write_message(message: Raw<'_>, lost: &mut Lost) -> Result<String, ReadError>
         }
     }
     Ok(written.end())
-}
-
-/// A JSON object while it is being written.
-#[derive(Default)]
-struct Object(String);
-
-impl Object {
-    fn add(&mut self, name: &str, json: &str) {
-        self.0.push(if self.0.is_empty() { '{' } else { ',' });
-        self.0.push_str(&serde_json::Value::from(name).to_string());
-        self.0.push(':');
-        self.0.push_str(json);
-    }
-
-    fn end(mut self) -> String {
-        if self.0.is_empty() {
-            self.0.push('{');
-        }
-        self.0.push('}');
-        self.0
-    }
 }

@@ -17,11 +17,13 @@ mod anthropic;
 mod asked;
 mod chat;
 mod cohere;
+mod embeddings;
 mod face;
 mod gemini;
 mod loss;
 mod mistral;
 mod openai;
+mod own_chat;
 mod raw;
 mod told;
 
@@ -32,6 +34,7 @@ pub use self::{
     answer::{Answer, AnswerPlan},
     face::{FaceOperation, Way},
     loss::Lost,
+    own_chat::own_chat,
 };
 
 /// A request in the provider's words.

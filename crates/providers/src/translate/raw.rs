@@ -141,6 +141,27 @@ impl<'a> Members<'a> {
     }
 }
 
+/// A JSON object while it is being written.
+#[derive(Default)]
+pub(crate) struct Written(String);
+
+impl Written {
+    pub(crate) fn add(&mut self, name: &str, json: &str) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        self.0.push_str(&serde_json::Value::from(name).to_string());
+        self.0.push(':');
+        self.0.push_str(json);
+    }
+
+    pub(crate) fn end(mut self) -> String {
+        if self.0.is_empty() {
+            self.0.push('{');
+        }
+        self.0.push('}');
+        self.0
+    }
+}
+
 pub(crate) fn invalid(member: &'static str, problem: &'static str) -> ReadError {
     ReadError::Invalid { member, problem }
 }

@@ -149,3 +149,14 @@ impl Gathered {
         }
     }
 }
+
+/// A count that may be written with a point.
+pub(crate) fn whole(count: Option<f64>) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "shown, not billed; the cast saturates"
+    )]
+    let count = count.unwrap_or_default() as u64;
+    count
+}

@@ -9,7 +9,7 @@ use crate::{
     request::ReadError,
     translate::{
         raw::invalid,
-        told::{Counts, Failure, Finish, Listener, Told},
+        told::{Counts, Failure, Finish, Listener, Told, whole},
     },
 };
 
@@ -229,14 +229,4 @@ impl From<Usage> for Counts {
             reasoning: 0,
         }
     }
-}
-
-fn whole(count: Option<f64>) -> u64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "shown, not billed; the cast saturates"
-    )]
-    let count = count.unwrap_or_default() as u64;
-    count
 }

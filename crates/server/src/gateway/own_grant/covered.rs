@@ -76,7 +76,7 @@ impl Covered<'_> {
             context_tokens: self.model.context_tokens,
             max_output_tokens: self.max_output_tokens,
             retires: self.model.retires.as_deref(),
-            prices: shown_prices(self.model),
+            prices: prices_of(self.model),
         }
     }
 }
@@ -116,7 +116,7 @@ struct ShownImage<'a> {
     price: Money,
 }
 
-fn shown_prices(model: &PricedModel) -> ShownPrices<'_> {
+pub(super) fn prices_of(model: &PricedModel) -> ShownPrices<'_> {
     let Rates {
         input,
         cached_input,

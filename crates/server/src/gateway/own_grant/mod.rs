@@ -7,6 +7,7 @@ use crate::app::App;
 
 mod calls;
 mod covered;
+mod forecasts;
 mod models;
 mod passport;
 pub(super) mod plain;

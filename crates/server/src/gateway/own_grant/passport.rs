@@ -16,7 +16,7 @@ use http::request;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::plain;
+use super::{forecasts, plain};
 use crate::{
     app::App,
     gateway::{authenticate::authenticate, error::GatewayError},
@@ -46,6 +46,9 @@ fn show(grant: &Grant, accounts: &[(ProviderId, Account)], now: Timestamp) -> Va
         let states = account.limits_at(now);
         states.into_iter().map(move |state| ShownLimit::of(provider, &state))
     });
+    let forecasts = accounts
+        .iter()
+        .flat_map(|(provider, account)| forecasts::of_account(grant, provider, account, now));
     json!({
         "grant_id": grant.id,
         "status": grant.status(is_exhausted, now),
@@ -53,6 +56,7 @@ fn show(grant: &Grant, accounts: &[(ProviderId, Account)], now: Timestamp) -> Va
         "expires_at": grant.expires_at,
         "authorization_details": grant.authorization_details,
         "limits": limits.collect::<Vec<_>>(),
+        "forecast": forecasts.collect::<Vec<_>>(),
     })
 }
 

@@ -3,6 +3,7 @@
 mod addresses;
 mod anthropic;
 mod cohere;
+mod embeddings;
 mod gemini;
 mod mistral;
 mod models;
