@@ -50,7 +50,7 @@ mod tests {
 
     const DAY: i64 = 86_400_000;
 
-    fn pace(used: i64, limit: i64, days_gone: i64) -> Pace {
+    fn pace(used: u32, limit: u32, days_gone: i64) -> Pace {
         let began_at = Timestamp::from_millis(1_000 * DAY);
         Pace {
             used: Money::from_cents(used),

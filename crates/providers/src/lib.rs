@@ -11,6 +11,7 @@ mod anthropic;
 mod ceiling;
 mod cohere;
 mod deltas;
+pub mod discovery;
 mod draft;
 mod events;
 mod gemini;

@@ -19,8 +19,8 @@ use axum::{
 };
 
 use self::{
-    bodies::Bodies, error::Shape, grants::Grants, live::LiveCalls, proxy::Via, refusals::Refusals, tokens::Tokens,
-    upstream::Upstream,
+    bodies::Bodies, error::Shape, grants::Grants, known_models::KnownModels, live::LiveCalls, proxy::Via,
+    refusals::Refusals, tokens::Tokens, upstream::Upstream,
 };
 use crate::{app::App, config::Upstreams, vault::Vault};
 
@@ -30,6 +30,7 @@ mod error;
 mod face;
 mod grants;
 mod headers;
+mod known_models;
 mod live;
 mod open_reservation;
 mod own_chat;
@@ -44,7 +45,7 @@ mod translation;
 mod upstream;
 mod watch;
 
-pub use self::watch::watch;
+pub use self::{known_models::ModelsOfKeys, watch::watch};
 
 /// What the gateway keeps in memory.
 pub struct Gateway {
@@ -53,6 +54,7 @@ pub struct Gateway {
     live: LiveCalls,
     bodies: Bodies,
     refusals: Refusals,
+    known_models: KnownModels,
     upstream: Upstream,
 }
 
@@ -68,6 +70,7 @@ impl Gateway {
             live: LiveCalls::default(),
             bodies: Bodies::default(),
             refusals: Refusals::default(),
+            known_models: KnownModels::default(),
             upstream: Upstream::new()?,
         })
     }
@@ -75,7 +78,16 @@ impl Gateway {
     /// Asks the provider whether it accepts `credential`, which need not be stored yet. Free, and at
     /// most a few seconds.
     pub async fn check_key(&self, upstreams: &Upstreams, vault: &Vault, credential: &ProviderCredential) -> KeyCheck {
-        self.upstream.check_key(upstreams, vault, credential).await
+        let (check, models) = self.upstream.check_key(upstreams, vault, credential).await;
+        if let Some(models) = models {
+            self.known_models.keep(&credential.id, models);
+        }
+        check
+    }
+
+    /// Which models these keys have, as far as their providers have told.
+    pub fn models_of<'a>(&self, keys: impl IntoIterator<Item = &'a ProviderCredential>) -> ModelsOfKeys {
+        self.known_models.remembered(keys)
     }
 
     /// A grant was changed, paused or revoked by this process: its open streams are looked at now,

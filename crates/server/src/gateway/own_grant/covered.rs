@@ -15,6 +15,8 @@ use aipassport_providers::{
 };
 use serde::Serialize;
 
+use crate::gateway::known_models::ModelsOfKeys;
+
 /// A model with what may be done with it.
 pub(super) struct Covered<'a> {
     pub(super) provider: ProviderId,
@@ -22,12 +24,24 @@ pub(super) struct Covered<'a> {
     pub(super) capabilities: BTreeSet<Capability>,
     /// The most it writes in one answer, by the provider's limit and the grant's.
     max_output_tokens: Option<u64>,
+    /// Whether the provider lists it for the user's key; `None` where that is not known.
+    is_listed: Option<bool>,
 }
 
 /// Every model that a call would be admitted for.
-pub(super) fn by_grant<'a>(grant: &'a Grant, prices: &'a PriceBook) -> impl Iterator<Item = Covered<'a>> {
+pub(super) fn by_grant<'a>(
+    grant: &'a Grant,
+    prices: &'a PriceBook,
+    keys: &'a ModelsOfKeys,
+) -> impl Iterator<Item = Covered<'a>> {
     let accesses = grant.authorization_details.iter();
-    accesses.flat_map(|access| by_access(access, prices))
+    accesses.flat_map(|access| {
+        let listed = keys.get(&access.provider);
+        by_access(access, prices).map(move |covered| Covered {
+            is_listed: listed.map(|listed| listed.contains(&covered.model.id)),
+            ..covered
+        })
+    })
 }
 
 /// The same at one provider.
@@ -44,6 +58,7 @@ pub(super) fn by_access<'a>(access: &'a AiAccess, prices: &'a PriceBook) -> impl
             model,
             capabilities,
             max_output_tokens: model.max_output_tokens.into_iter().chain(most).min(),
+            is_listed: None,
         })
     })
 }
@@ -58,6 +73,7 @@ pub(super) fn by_broker(prices: &PriceBook) -> impl Iterator<Item = Covered<'_>>
             model,
             capabilities: model.capabilities.clone(),
             max_output_tokens: model.max_output_tokens,
+            is_listed: None,
         })
     })
 }
@@ -76,6 +92,7 @@ impl Covered<'_> {
             context_tokens: self.model.context_tokens,
             max_output_tokens: self.max_output_tokens,
             retires: self.model.retires.as_deref(),
+            listed_for_key: self.is_listed,
             prices: prices_of(self.model),
         }
     }
@@ -93,6 +110,9 @@ pub(super) struct ShownModel<'a> {
     /// The day on which the provider stops serving it.
     #[serde(skip_serializing_if = "Option::is_none")]
     retires: Option<&'a str>,
+    /// Whether the provider lists it for the user's key, once it has been asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listed_for_key: Option<bool>,
     prices: ShownPrices<'a>,
 }
 

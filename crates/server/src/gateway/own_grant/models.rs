@@ -1,6 +1,6 @@
 //! What a caller may use: answered from the grant, free, and counted as no request.
 
-use aipassport_domain::{authorization_details::Capability, grant::Grant, ids::ProviderId, policy::Denial};
+use aipassport_domain::{authorization_details::Capability, ids::ProviderId, policy::Denial};
 use aipassport_providers::adapter::{self, ProviderAdapter, RouteKind};
 use axum::{
     extract::{Request, State},
@@ -20,6 +20,7 @@ use crate::{
     gateway::{
         authenticate::{Caller, authenticate},
         error::GatewayError,
+        known_models::ModelsOfKeys,
     },
 };
 
@@ -50,9 +51,10 @@ pub(in crate::gateway) async fn on_provider_path(
 /// `GET /providers`: those of the caller's grant; without a credential, those the broker supports.
 pub(super) async fn providers(State(app): State<App>, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    let listed = grant_of_caller(&app, &head).await.map(|grant| {
+    let listed = caller(&app, &head).await.map(|caller| {
+        let grant = caller.as_ref().map(|caller| caller.grant.grant());
         let entry = |adapter: &&dyn ProviderAdapter| {
-            let access = match &grant {
+            let access = match grant {
                 Some(grant) => Some(grant.access_to(&ProviderId::new(adapter.id()))?),
                 None => None,
             };
@@ -72,8 +74,9 @@ pub(super) async fn providers(State(app): State<App>, request: Request) -> Respo
 /// `GET /models`: those of the caller's grant; without a credential, every one with a price.
 pub(super) async fn models(State(app): State<App>, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    let listed = grant_of_caller(&app, &head).await.map(|grant| {
-        let models = admitted(&app, grant.as_ref());
+    let listed = caller(&app, &head).await.map(|caller| {
+        let keys = keys_of(&app, caller.as_ref());
+        let models = admitted(&app, caller.as_ref(), &keys);
         let shown: Vec<_> = models.iter().map(Covered::shown).collect();
         json!({"models": shown})
     });
@@ -82,16 +85,18 @@ pub(super) async fn models(State(app): State<App>, request: Request) -> Response
 
 /// `GET /v1/models`, in OpenAI's shape, by the names that `/v1` knows them by.
 pub(in crate::gateway) async fn list_on_face(app: &App, head: &request::Parts) -> Result<Value, GatewayError> {
-    let grant = grant_of_caller(app, head).await?;
-    let models = admitted(app, grant.as_ref());
+    let caller = caller(app, head).await?;
+    let keys = keys_of(app, caller.as_ref());
+    let models = admitted(app, caller.as_ref(), &keys);
     let shown: Vec<_> = models.iter().map(FaceModel::of).collect();
     Ok(json!({"object": "list", "data": shown}))
 }
 
 /// `GET /v1/models/{id}`; a bare id if it is one model's alone.
 pub(in crate::gateway) async fn one_on_face(app: &App, head: &request::Parts, id: &str) -> Result<Value, GatewayError> {
-    let grant = grant_of_caller(app, head).await?;
-    let models = admitted(app, grant.as_ref());
+    let caller = caller(app, head).await?;
+    let keys = keys_of(app, caller.as_ref());
+    let models = admitted(app, caller.as_ref(), &keys);
     let by_address = models.iter().find(|covered| covered.address() == id);
     let mut by_id = models.iter().filter(|covered| covered.model.id == id);
     let found = by_address.or_else(|| by_id.next().filter(|_| by_id.next().is_none()));
@@ -100,11 +105,17 @@ pub(in crate::gateway) async fn one_on_face(app: &App, head: &request::Parts, id
         .ok_or_else(|| GatewayError::NoSuchModel(id.to_owned()))
 }
 
-fn admitted<'a>(app: &'a App, grant: Option<&'a Grant>) -> Vec<Covered<'a>> {
-    match grant {
-        Some(grant) => covered::by_grant(grant, &app.prices).collect(),
+fn admitted<'a>(app: &'a App, caller: Option<&'a Caller>, keys: &'a ModelsOfKeys) -> Vec<Covered<'a>> {
+    match caller {
+        Some(caller) => covered::by_grant(caller.grant.grant(), &app.prices, keys).collect(),
         None => covered::by_broker(&app.prices).collect(),
     }
+}
+
+/// What the providers list for the keys of the caller's user.
+fn keys_of(app: &App, caller: Option<&Caller>) -> ModelsOfKeys {
+    let keys = caller.into_iter().flat_map(|caller| caller.grant.keys());
+    app.gateway.known_models.of(app, keys)
 }
 
 /// A model in OpenAI's shape, with what OpenAI does not say of its own.
@@ -140,8 +151,8 @@ struct ShownProvider {
     capabilities: Option<Vec<Capability>>,
 }
 
-/// The live grant of whoever asks; `None` where nobody says who they are.
-async fn grant_of_caller(app: &App, head: &request::Parts) -> Result<Option<Grant>, GatewayError> {
+/// Whoever asks, with a grant in force; `None` where nobody says who they are.
+async fn caller(app: &App, head: &request::Parts) -> Result<Option<Caller>, GatewayError> {
     let now = app.clock.now();
     match authenticate(app, head, None, now).await {
         Err(GatewayError::NoToken) => Ok(None),
@@ -149,7 +160,7 @@ async fn grant_of_caller(app: &App, head: &request::Parts) -> Result<Option<Gran
         Ok(caller) => {
             let caller = caller.refreshed(app).await?;
             caller.grant.grant().check_active(now)?;
-            Ok(Some(caller.grant.grant().clone()))
+            Ok(Some(caller))
         }
     }
 }

@@ -47,7 +47,54 @@ async fn the_list_is_what_the_grant_would_admit_with_limits_and_prices() {
     assert_eq!(shown["max_output_tokens"], 16_384.min(most));
     let prices = &shown["prices"]["per_million_tokens"];
     assert_eq!((&prices["input"], &prices["output"]), (&json!("0.15"), &json!("0.60")));
-    assert!(provider.received().is_empty() && broker.held(&grant).await.is_empty());
+    broker.settled().await;
+    let methods: Vec<String> = provider
+        .received()
+        .iter()
+        .map(|sent| sent.head[..4].to_owned())
+        .collect();
+    assert_eq!(
+        methods,
+        ["GET ", "GET "],
+        "each provider was asked which models the key has"
+    );
+    assert!(broker.held(&grant).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_the_key_has_a_model_is_said_once_its_provider_has_been_asked() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    let grant = granted(&broker, &[("openai", &[MODEL, "gpt-4o"])]).await;
+    let bearer = grant.bearer();
+    let models = async |path: &str| broker.get(path, &[("authorization", &bearer)]).await.json()["models"].clone();
+    provider.then_json(
+        200,
+        &json!({"object": "list", "data": [{"id": MODEL, "object": "model"}]}),
+    );
+
+    let before = models("/models").await;
+    broker.settled().await;
+    let after = models("/models").await;
+    broker.settled().await;
+
+    let listed = |models: &Value| -> Vec<(Value, Value)> {
+        let models = models.as_array().unwrap().iter();
+        models
+            .map(|model| (model["id"].clone(), model["listed_for_key"].clone()))
+            .collect()
+    };
+    assert_eq!(
+        listed(&before),
+        [(json!("gpt-4o"), Value::Null), (json!(MODEL), Value::Null)]
+    );
+    assert_eq!(
+        listed(&after),
+        [(json!("gpt-4o"), json!(false)), (json!(MODEL), json!(true))]
+    );
+    let asked = provider.only_request();
+    assert!(asked.head.starts_with("GET /v1/models HTTP/1.1\r\n"), "{}", asked.head);
+    assert!(!asked.head.contains(&grant.token));
 }
 
 #[tokio::test(flavor = "multi_thread")]
