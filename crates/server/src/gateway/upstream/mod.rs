@@ -3,7 +3,7 @@
 //!
 //! Begin with [`forward`]. Where a credential may go is decided in `target.rs` and
 //! `address_guard.rs`; a connection is opened in `connect.rs`, used through `link.rs` and kept in
-//! `pool.rs`; the body of an answer is `pieces.rs`.
+//! `pool.rs`; the body of an answer is `pieces.rs`. Besides calls, only `key_check.rs` sends.
 
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ use crate::{app::App, vault::Place};
 mod address_guard;
 mod connect;
 mod echo;
+mod key_check;
 mod link;
 mod pieces;
 mod pool;

@@ -70,7 +70,10 @@ pub(super) struct Received<'a> {
     pub(super) body: &'a [u8],
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is taken apart at once"
+)]
 pub(super) enum Task {
     Generate(Asked, Box<dyn Dialect>),
     /// An answer that costs nothing: a list of models, a count of tokens.
@@ -180,7 +183,10 @@ pub(super) fn asks_for_tool(prompt: &str) -> bool {
 
 /// Refuses what is not among the members that the API knows.
 pub(super) fn check_members(body: &[u8], known: &[&str]) -> Result<(), Refusal> {
-    #[expect(clippy::zero_sized_map_values, reason = "serde reads names of members into a map, not into a set")]
+    #[expect(
+        clippy::zero_sized_map_values,
+        reason = "serde reads names of members into a map, not into a set"
+    )]
     let members: BTreeMap<Cow<'_, str>, IgnoredAny> =
         serde_json::from_slice(body).map_err(|error| Refusal::unreadable(&error))?;
     match members.into_keys().find(|name| !known.contains(&name.as_ref())) {
