@@ -19,8 +19,8 @@ async fn keys_of(broker: &TestBroker, user: &TestUser) -> Vec<ProviderCredential
     app.store.credentials_of(&app.tenant_id, &user.id).await.unwrap()
 }
 
-fn checked(result: KeyCheck) -> Option<KeyChecked> {
-    Some(KeyChecked { at: NOW, result })
+fn checked(result: KeyCheck) -> KeyChecked {
+    KeyChecked { at: NOW, result }
 }
 
 fn refuse(provider: &TestProvider) {
@@ -51,7 +51,7 @@ async fn a_key_is_shown_to_its_provider_before_it_is_saved() {
     let bearer = format!("Bearer {CANARY_KEY}");
     assert_eq!(asked.header("authorization"), Some(bearer.as_str()));
     let [key] = <[_; 1]>::try_from(keys_of(&broker, &ana).await).unwrap();
-    assert_eq!((key.checked, key.refused_at), (checked(KeyCheck::Works), None));
+    assert_eq!((key.checked, key.refused_at), (Some(checked(KeyCheck::Works)), None));
     assert!(browser.page("/keys").await.contains("OpenAI accepts it, checked"));
 }
 
@@ -78,7 +78,10 @@ async fn a_key_that_its_provider_refuses_is_saved_only_if_one_insists() {
     let insisted = [ENTERED.as_slice(), &[("save_anyway", "yes")]].concat();
     browser.fill_in(&page, "/keys", &insisted).await;
     let [key] = <[_; 1]>::try_from(keys_of(&broker, &ana).await).unwrap();
-    assert_eq!((key.checked, key.refused_at), (checked(KeyCheck::Refused), Some(NOW)));
+    assert_eq!(
+        (key.checked, key.refused_at),
+        (Some(checked(KeyCheck::Refused)), Some(NOW))
+    );
     assert!(browser.page("/keys").await.contains("Refused by OpenAI"));
 }
 
