@@ -131,7 +131,13 @@ pub enum ReadError {
     #[error("{member} is not supported yet: {reason}")]
     NotSupported { member: &'static str, reason: &'static str },
     #[error(transparent)]
-    Form(#[from] FormError),
+    Form(FormError),
+    /// The provider has no equal for it, and without it the answer would be another.
+    #[error("{member} cannot be carried to this provider: {reason}")]
+    NotCarried {
+        member: Cow<'static, str>,
+        reason: &'static str,
+    },
 }
 
 pub(crate) const NO_MODEL: ReadError = ReadError::Invalid {

@@ -19,3 +19,4 @@ mod refusals;
 mod requests;
 mod routes;
 mod support;
+mod translations;

@@ -31,8 +31,8 @@ fn read_form(path: &str, fields: &[(&str, &str)], files: &[(&str, &[u8])]) -> Re
         body.extend(head.bytes().chain(content.iter().copied()).chain(*b"\r\n"));
     }
     body.extend(b"--xx--\r\n");
-    form.feed(&body)?;
-    form.end()?;
+    form.feed(&body).map_err(ReadError::Form)?;
+    form.end().map_err(ReadError::Form)?;
     let unread = Unread {
         provider: &ProviderId::new("openai"),
         route: &route,

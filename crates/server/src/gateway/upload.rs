@@ -212,7 +212,7 @@ impl Delivery {
 impl From<UploadProblem> for GatewayError {
     fn from(problem: UploadProblem) -> Self {
         match problem {
-            UploadProblem::Form(error) => ReadError::from(error).into(),
+            UploadProblem::Form(error) => ReadError::Form(error).into(),
             UploadProblem::Body(error) => error.into(),
         }
     }

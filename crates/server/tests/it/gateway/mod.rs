@@ -7,6 +7,7 @@ mod call;
 mod cohere;
 mod credentials;
 mod embeddings;
+mod face;
 mod faults;
 mod gemini;
 mod images;
