@@ -18,5 +18,6 @@ mod own_grant;
 mod requests;
 mod revocation;
 mod settlement;
+mod stored_state;
 mod uploads;
 mod upstreams;
