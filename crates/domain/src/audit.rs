@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, ProviderId, TenantId, UserId},
     money::Money,
+    price_override::OwnPrice,
     time::Timestamp,
     usage::TruthLabel,
 };
@@ -75,6 +76,18 @@ pub enum Happened {
     },
     CredentialEchoRedacted {
         provider: ProviderId,
+    },
+    PriceSet {
+        provider: ProviderId,
+        /// Missing where it is every model's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+        price: OwnPrice,
+    },
+    PriceRemoved {
+        provider: ProviderId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
     },
     ClientAdded {
         client_id: ClientId,

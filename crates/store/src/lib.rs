@@ -23,6 +23,7 @@ mod grants;
 mod ledger;
 mod migrations;
 mod open;
+mod price_overrides;
 mod refresh_tokens;
 mod sign_in;
 mod signing_keys;
