@@ -1,12 +1,13 @@
 //! What the gateway asks of a provider, and the providers there are.
 
-use aipassport_domain::authorization_details::Capability;
+use aipassport_domain::{authorization_details::Capability, ids::ProviderId};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::InvalidHeaderValue};
 
 use crate::{
-    anthropic::Anthropic,
-    openai::OpenAi,
+    anthropic::{self, Anthropic},
+    meter::{AnswerFormat, StreamForm},
+    openai::{self, OpenAi},
     prices::PriceBook,
     refusal::Refusal,
     request::{ReadError, ReadRequest},
@@ -36,13 +37,7 @@ pub trait ProviderAdapter: Send + Sync {
 
     /// Reads the body of a call to one of our [`RouteKind::Call`] or [`RouteKind::CountTokens`]
     /// routes, once, strictly.
-    fn read(
-        &self,
-        route: &Route,
-        headers: &HeaderMap,
-        body: Bytes,
-        prices: &PriceBook,
-    ) -> Result<ReadRequest, ReadError>;
+    fn read(&self, request: &Unread<'_>) -> Result<ReadRequest, ReadError>;
 
     /// What of a client's headers goes upstream. Security invariant: an allow-list, without any
     /// credential, cookie or account selector, so that a client cannot steer whose account pays.
@@ -68,8 +63,8 @@ pub trait ProviderAdapter: Send + Sync {
     fn refusal(&self, refusal: &Refusal<'_>) -> (StatusCode, Bytes);
 
     /// The last event of a stream that is ended early, in the provider's own shape. It follows
-    /// whole events, which is all that a meter hands on.
-    fn stream_refusal(&self, refusal: &Refusal<'_>) -> Bytes;
+    /// whole events, which is all that a meter hands on; `has_begun` is false where not one has been.
+    fn stream_refusal(&self, refusal: &Refusal<'_>, form: StreamForm, has_begun: bool) -> Bytes;
 
     /// The answer to [`RouteKind::ListModels`]: every model, on one page.
     fn model_list(&self, models: &[&str]) -> Bytes;
@@ -78,12 +73,24 @@ pub trait ProviderAdapter: Send + Sync {
     fn model(&self, id: &str) -> Bytes;
 }
 
+/// A request on one of a provider's routes, its body whole.
+pub struct Unread<'a> {
+    /// As in `authorization_details[].provider`.
+    pub provider: &'a ProviderId,
+    pub route: &'a Route,
+    pub headers: &'a HeaderMap,
+    pub body: Bytes,
+    pub prices: &'a PriceBook,
+}
+
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     pub kind: RouteKind,
     /// Path and query at the provider, beginning with a slash.
     pub upstream_path: String,
+    /// The model, where the path names it.
+    pub model: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,16 +122,25 @@ impl Operation {
             Self::Messages => "messages",
         }
     }
+
+    /// How its answers are read.
+    pub(crate) fn format(self) -> &'static dyn AnswerFormat {
+        match self {
+            Self::ChatCompletions => &openai::ChatCompletions,
+            Self::Responses => &openai::Responses,
+            Self::Messages => &anthropic::Messages,
+        }
+    }
 }
 
 /// Every provider, in the order in which people are shown them.
-pub fn all() -> [&'static dyn ProviderAdapter; 2] {
-    [&OpenAi, &Anthropic]
+pub fn all() -> &'static [&'static dyn ProviderAdapter] {
+    &[&OpenAi, &Anthropic]
 }
 
 /// The provider with this registry id.
 pub fn by_id(id: &str) -> Option<&'static dyn ProviderAdapter> {
-    all().into_iter().find(|provider| provider.id() == id)
+    all().iter().copied().find(|provider| provider.id() == id)
 }
 
 /// A model id that can stand in a path as it is. Nothing is decoded, so nothing can hide.

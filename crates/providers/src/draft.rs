@@ -8,10 +8,9 @@ use aipassport_domain::{
     money::Money,
     policy::{Call, CallCost},
 };
-use bytes::Bytes;
 
 use crate::{
-    adapter::Operation,
+    adapter::{Operation, RouteKind, Unread},
     ceiling::{Asked, Input, ceiling},
     json::Reader,
     meter::Metering,
@@ -20,6 +19,9 @@ use crate::{
 };
 
 pub(crate) struct Draft {
+    provider: ProviderId,
+    capability: Capability,
+    operation: Operation,
     pub(crate) body: UpstreamBody,
     body_bytes: u64,
     /// Where the object opens.
@@ -61,8 +63,6 @@ struct Cap {
 
 /// What differs between providers in how a draft becomes a request.
 pub(crate) struct Shape {
-    pub(crate) provider: &'static str,
-    pub(crate) operation: Operation,
     /// The member to write the output cap into where the client gave none.
     pub(crate) cap_member: &'static str,
     pub(crate) tokens_per_image: u64,
@@ -70,13 +70,20 @@ pub(crate) struct Shape {
 }
 
 impl Draft {
-    pub(crate) fn new(body: Bytes, reader: &mut Reader<'_>) -> Self {
+    /// Begins to read `request`, whose body `reader` is at the beginning of.
+    pub(crate) fn new(request: &Unread<'_>, operation: Operation, reader: &mut Reader<'_>) -> Self {
         reader.peek();
         Self {
-            body_bytes: body.len() as u64,
-            body: UpstreamBody::new(body),
+            provider: request.provider.clone(),
+            capability: match request.route.kind {
+                RouteKind::Call(capability, _) => capability,
+                _ => Capability::Chat,
+            },
+            operation,
+            body_bytes: request.body.len() as u64,
+            body: UpstreamBody::new(request.body.clone()),
             brace: reader.position(),
-            model: None,
+            model: request.route.model.clone(),
             is_stream: false,
             features: Features::NONE,
             input: Input::default(),
@@ -140,15 +147,15 @@ impl Draft {
     }
 
     /// A call that costs nothing and makes nothing: the body goes upstream as it is.
-    pub(crate) fn into_free(self, shape: &Shape) -> Result<ReadRequest, ReadError> {
+    pub(crate) fn into_free(self) -> Result<ReadRequest, ReadError> {
         let stored_state = self.features.stored_state;
         let model = self.model.filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
-        let provider = ProviderId::new(shape.provider);
+        let provider = self.provider;
         Ok(ReadRequest {
             call: Call {
                 provider: provider.clone(),
                 model: model.clone(),
-                capability: Capability::Chat,
+                capability: self.capability,
                 features: Features {
                     stored_state,
                     ..Features::NONE
@@ -157,14 +164,14 @@ impl Draft {
             },
             is_stream: false,
             body: self.body,
-            metering: Metering::of_free_call(shape.operation, provider, model),
+            metering: Metering::of_free_call(self.operation, provider, model),
         })
     }
 
     pub(crate) fn into_call(mut self, shape: &Shape, prices: &PriceBook) -> Result<ReadRequest, ReadError> {
         let output_cap = self.place_cap(shape.cap_member);
         let model = self.model.take().filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
-        let provider = ProviderId::new(shape.provider);
+        let provider = self.provider.clone();
         let known = prices.model(&provider, &model);
         if let (Some(tier), Some(known)) = (self.tier, known)
             && known.service_tier(tier).is_none()
@@ -182,7 +189,7 @@ impl Draft {
             (cost, _) => cost,
         };
         let metering = Metering {
-            operation: shape.operation,
+            operation: self.operation,
             model: model.clone(),
             provider: provider.clone(),
             ceiling: match cost {
@@ -200,7 +207,7 @@ impl Draft {
             call: Call {
                 provider,
                 model,
-                capability: Capability::Chat,
+                capability: self.capability,
                 features: self.features,
                 cost,
             },

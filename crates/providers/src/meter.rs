@@ -1,7 +1,10 @@
 //! Reads what a call used from the bytes that pass by, and says what it cost.
 //!
 //! [`Metering`] knows what was asked, [`Meter`] watches one answer, [`Metered`] is what it has
-//! seen. How usage is written is in each provider's `usage.rs`.
+//! seen. How usage is written is in each provider's `usage.rs`, as one [`AnswerFormat`] for each
+//! operation.
+
+use std::ops::Range;
 
 use aipassport_domain::{
     ids::ProviderId,
@@ -12,12 +15,12 @@ use aipassport_domain::{
 use bytes::Bytes;
 use http::{HeaderMap, header::CONTENT_TYPE};
 
+pub use crate::events::StreamForm;
 use crate::{
     adapter::Operation,
     anthropic,
     ceiling::with_surcharge,
-    events::{self, EventSplitter, Piece},
-    openai,
+    events::{self, Piece, Splitter},
     prices::{PriceBook, ServiceTier},
 };
 
@@ -27,7 +30,29 @@ const IN_FLIGHT_TOKENS: u64 = 2_048;
 /// A longer body passes by unread; its usage is then unknown.
 const LONGEST_BODY: usize = 64 * 1024 * 1024;
 
-const EVENT_STREAM: &[u8] = b"text/event-stream";
+/// What the answers of one operation say of their usage.
+pub(crate) trait AnswerFormat: Sync {
+    /// Looks at a whole body.
+    fn see_body(&self, body: &[u8], seen: &mut Metered);
+
+    /// Looks at the data of one event, and returns where its usage stands in a format in which a
+    /// client can do without it.
+    fn see_event(&self, data: &[u8], seen: &mut Metered) -> Option<UsageMember>;
+
+    /// How the events of a stream with this content type stand one after the other; `None` for what
+    /// is no stream.
+    fn stream_form(&self, content_type: &str) -> Option<StreamForm> {
+        (content_type == "text/event-stream").then_some(StreamForm::Events)
+    }
+}
+
+/// The usage in one event.
+pub(crate) struct UsageMember {
+    /// The member with the comma that leaves with it.
+    pub(crate) range: Range<usize>,
+    /// The event exists only for the usage.
+    pub(crate) stands_alone: bool,
+}
 
 /// How to read the answer to one request. Small; kept beside the reservation.
 #[derive(Clone, Debug)]
@@ -62,21 +87,14 @@ impl Metering {
 
     /// A meter for an answer with these headers: a stream of events, or a body.
     pub fn meter(&self, upstream: &HeaderMap) -> Meter {
-        let is_stream = upstream
-            .get(CONTENT_TYPE)
-            .and_then(|kind| kind.as_bytes().get(..EVENT_STREAM.len()))
-            .is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM));
+        let format = self.operation.format();
+        let kind = upstream.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        let stream_form = format.stream_form(&kind.to_ascii_lowercase());
         Meter {
-            operation: self.operation,
+            format,
             hides_usage: self.hides_usage,
-            form: if is_stream {
-                Form::Events(EventSplitter::default())
-            } else {
-                Form::Body {
-                    parts: Vec::new(),
-                    bytes: 0,
-                }
-            },
+            form: stream_form.map_or_else(Form::empty_body, |form| Form::Stream(Splitter::new(form))),
             seen: Metered::default(),
         }
     }
@@ -225,17 +243,15 @@ impl Metered {
 }
 
 /// Watches one answer pass by.
-#[derive(Debug)]
 pub struct Meter {
-    operation: Operation,
+    format: &'static dyn AnswerFormat,
     hides_usage: bool,
     form: Form,
     seen: Metered,
 }
 
-#[derive(Debug)]
 enum Form {
-    Events(EventSplitter),
+    Stream(Splitter),
     /// All of it so far, for usage stands at its end; no parts where it is too long.
     Body {
         parts: Vec<Bytes>,
@@ -243,19 +259,42 @@ enum Form {
     },
 }
 
+impl Form {
+    fn empty_body() -> Self {
+        Self::Body {
+            parts: Vec::new(),
+            bytes: 0,
+        }
+    }
+}
+
 impl Meter {
+    /// How the events of this answer stand one after the other, if it is a stream of them.
+    pub fn stream_form(&self) -> Option<StreamForm> {
+        match &self.form {
+            Form::Stream(splitter) => Some(splitter.form()),
+            Form::Body { .. } => None,
+        }
+    }
+
     /// Takes the next bytes from the upstream and returns those for the client: the same, but for
     /// the usage that only we asked for. In a stream, it returns whole events, and keeps back the
     /// beginning of the next; it never waits for more.
     pub fn feed(&mut self, chunk: Bytes) -> Bytes {
-        let (operation, seen) = (self.operation, &mut self.seen);
+        let (format, seen) = (self.format, &mut self.seen);
         match &mut self.form {
-            Form::Events(splitter) if self.hides_usage => {
+            Form::Stream(splitter) if self.hides_usage => {
                 let mut shown = Vec::with_capacity(chunk.len());
-                splitter.feed(chunk, |piece| show(piece, &mut shown, seen));
+                let form = splitter.form();
+                splitter.feed(chunk, |piece| show(format, form, piece, &mut shown, seen));
                 shown.into()
             }
-            Form::Events(splitter) => splitter.feed(chunk, |piece| see(operation, piece, seen)),
+            Form::Stream(splitter) => {
+                let form = splitter.form();
+                splitter.feed(chunk, |piece| {
+                    see(format, form, piece, seen);
+                })
+            }
             Form::Body { parts, bytes } => {
                 *bytes += chunk.len();
                 if *bytes > LONGEST_BODY {
@@ -270,16 +309,17 @@ impl Meter {
 
     /// What was kept back, once the upstream has ended.
     pub fn rest(&mut self) -> Bytes {
-        let Form::Events(splitter) = &mut self.form else {
+        let Form::Stream(splitter) = &mut self.form else {
             return Bytes::new();
         };
+        let form = splitter.form();
         let rest = splitter.rest();
         if !self.hides_usage {
-            see(self.operation, Piece::Event(&rest), &mut self.seen);
+            see(self.format, form, Piece::Event(&rest), &mut self.seen);
             return rest;
         }
         let mut shown = Vec::new();
-        show(Piece::Event(&rest), &mut shown, &mut self.seen);
+        show(self.format, form, Piece::Event(&rest), &mut shown, &mut self.seen);
         shown.into()
     }
 
@@ -287,46 +327,26 @@ impl Meter {
     pub fn metered(&self) -> Metered {
         let mut seen = self.seen;
         if let Form::Body { parts, .. } = &self.form {
-            let body = parts.concat();
-            match self.operation {
-                Operation::ChatCompletions | Operation::Responses => openai::see_body(&body, &mut seen),
-                Operation::Messages => anthropic::see_body(&body, &mut seen),
-            }
+            self.format.see_body(&parts.concat(), &mut seen);
         }
         seen
     }
 }
 
-fn see(operation: Operation, piece: Piece<'_>, seen: &mut Metered) {
-    let data = match piece {
-        Piece::Event(event) => events::data(event),
+fn see(format: &dyn AnswerFormat, form: StreamForm, piece: Piece<'_>, seen: &mut Metered) -> Option<UsageMember> {
+    match piece {
+        Piece::Event(event) => format.see_event(&form.data(event)?, seen),
         Piece::Unread(part) => {
             seen.output_bytes += part.len() as u64;
-            return;
+            None
         }
-    };
-    let Some(data) = data else { return };
-    match operation {
-        Operation::ChatCompletions => {
-            openai::see_chunk(&data, seen);
-        }
-        Operation::Responses => openai::see_event(&data, seen),
-        Operation::Messages => anthropic::see_event(&data, seen),
     }
 }
 
 /// Writes the event as a client sees it that did not ask for usage.
-fn show(piece: Piece<'_>, shown: &mut Vec<u8>, seen: &mut Metered) {
-    let event = match piece {
-        Piece::Event(event) => event,
-        Piece::Unread(part) => {
-            seen.output_bytes += part.len() as u64;
-            shown.extend_from_slice(part);
-            return;
-        }
-    };
-    let usage = events::data(event).and_then(|data| openai::see_chunk(&data, seen));
-    match usage {
+fn show(format: &dyn AnswerFormat, form: StreamForm, piece: Piece<'_>, shown: &mut Vec<u8>, seen: &mut Metered) {
+    let (Piece::Event(event) | Piece::Unread(event)) = piece;
+    match see(format, form, piece, seen) {
         Some(usage) if usage.stands_alone => {}
         Some(usage) => match events::without(event, usage.range) {
             Some((before, after)) => {

@@ -1,19 +1,14 @@
 //! `POST /v1/messages` and `POST /v1/messages/count_tokens`, read.
 
-use bytes::Bytes;
-
 use super::{content, tools};
 use crate::{
-    adapter::Operation,
+    adapter::{Operation, RouteKind, Unread},
     draft::{Draft, Reasoning, Shape},
     json::Reader,
-    prices::PriceBook,
     request::{ReadError, ReadRequest},
 };
 
 const SHAPE: Shape = Shape {
-    provider: super::ID,
-    operation: Operation::Messages,
     cap_member: "max_tokens",
     tokens_per_image: super::TOKENS_PER_IMAGE,
     // A workspace can be set to a region, which the request does not show.
@@ -23,15 +18,9 @@ const SHAPE: Shape = Shape {
 /// Standard capacity, at the price that we hold for.
 const STANDARD_TIER: &str = r#""service_tier":"standard_only""#;
 
-pub(super) fn read(
-    body: Bytes,
-    is_counting: bool,
-    has_long_context: bool,
-    prices: &PriceBook,
-) -> Result<ReadRequest, ReadError> {
-    let bytes = body.clone();
-    let mut reader = Reader::strict(&bytes)?;
-    let mut draft = Draft::new(body, &mut reader);
+pub(super) fn read(request: &Unread<'_>, has_long_context: bool) -> Result<ReadRequest, ReadError> {
+    let mut reader = Reader::strict(&request.body)?;
+    let mut draft = Draft::new(request, Operation::Messages, &mut reader);
     draft.hidden_tokens = super::HIDDEN_TOKENS;
     if has_long_context {
         draft.least_context = super::LONG_CONTEXT;
@@ -78,8 +67,8 @@ pub(super) fn read(
     })?;
     reader.end()?;
 
-    if is_counting {
-        return draft.into_free(&SHAPE);
+    if request.route.kind == RouteKind::CountTokens {
+        return draft.into_free();
     }
     if !has_tier {
         draft.insert(STANDARD_TIER);
@@ -87,7 +76,7 @@ pub(super) fn read(
     if draft.reasoning == Reasoning::Unsaid && !draft.model.as_deref().is_some_and(thinks_unasked) {
         draft.reasoning = Reasoning::Off;
     }
-    draft.into_call(&SHAPE, prices)
+    draft.into_call(&SHAPE, request.prices)
 }
 
 /// Up to its fourth generation, a model thinks only when it is asked to.

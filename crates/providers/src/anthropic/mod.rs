@@ -14,12 +14,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::InvalidHeaderValue};
 use serde_json::json;
 
-pub(crate) use self::usage::{see_body, see_event};
+pub(crate) use self::usage::Messages;
 use crate::{
-    adapter::{Operation, ProviderAdapter, Route, RouteKind, is_model_id},
+    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, is_model_id},
     ceiling::fees,
     headers,
-    prices::PriceBook,
+    meter::StreamForm,
     refusal::Refusal,
     request::{ReadError, ReadRequest},
 };
@@ -80,22 +80,16 @@ impl ProviderAdapter for Anthropic {
             Some(query) if kind == RouteKind::ListModels && is_paging(query) => path.to_owned(),
             Some(_) => return None,
         };
-        Some(Route { kind, upstream_path })
+        Some(Route {
+            kind,
+            upstream_path,
+            model: None,
+        })
     }
 
-    fn read(
-        &self,
-        route: &Route,
-        headers: &HeaderMap,
-        body: Bytes,
-        prices: &PriceBook,
-    ) -> Result<ReadRequest, ReadError> {
-        messages::read(
-            body,
-            route.kind == RouteKind::CountTokens,
-            has_long_context(headers),
-            prices,
-        )
+    fn read(&self, request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
+        let has_long_context = has_long_context(request.headers);
+        messages::read(request, has_long_context)
     }
 
     fn request_headers(&self, client: &HeaderMap) -> HeaderMap {
@@ -127,7 +121,7 @@ impl ProviderAdapter for Anthropic {
         (refusal.reason.status(), headers::json(&error::value(refusal)))
     }
 
-    fn stream_refusal(&self, refusal: &Refusal<'_>) -> Bytes {
+    fn stream_refusal(&self, refusal: &Refusal<'_>, _form: StreamForm, _has_begun: bool) -> Bytes {
         format!("event: error\ndata: {}\n\n", error::value(refusal)).into()
     }
 

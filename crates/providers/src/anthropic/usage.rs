@@ -3,7 +3,25 @@
 use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 
-use crate::{deltas, json::Reader, meter::Metered, request::ReadError};
+use crate::{
+    deltas,
+    json::Reader,
+    meter::{AnswerFormat, Metered, UsageMember},
+    request::ReadError,
+};
+
+pub(crate) struct Messages;
+
+impl AnswerFormat for Messages {
+    fn see_body(&self, body: &[u8], seen: &mut Metered) {
+        see_body(body, seen);
+    }
+
+    fn see_event(&self, data: &[u8], seen: &mut Metered) -> Option<UsageMember> {
+        see_event(data, seen);
+        None
+    }
+}
 
 #[derive(Deserialize)]
 struct ReportedUsage {
@@ -35,7 +53,7 @@ struct ServerToolUse {
 }
 
 /// Looks at the data of one event of a message.
-pub(crate) fn see_event(data: &[u8], seen: &mut Metered) {
+fn see_event(data: &[u8], seen: &mut Metered) {
     if matches!(deltas::usage(data), deltas::Usage::Missing) && deltas::count(data, seen) {
         return;
     }
@@ -81,7 +99,7 @@ fn read_event(data: &[u8], seen: &mut Metered) -> Result<(), ReadError> {
 }
 
 /// Looks at a whole message.
-pub(crate) fn see_body(body: &[u8], seen: &mut Metered) {
+fn see_body(body: &[u8], seen: &mut Metered) {
     let Ok(mut reader) = Reader::lenient(body) else { return };
     let read = reader.object(|reader, name| {
         match name {

@@ -1,21 +1,28 @@
 //! `POST /v1/chat/completions`, read.
 
-use bytes::Bytes;
-
 use super::{content, tools};
 use crate::{
-    adapter::Operation,
-    draft::Draft,
+    adapter::{Operation, Unread},
+    draft::{Draft, Shape},
     json::Reader,
-    prices::PriceBook,
     request::{ReadError, ReadRequest},
 };
 
-pub(super) fn read(body: Bytes, prices: &PriceBook) -> Result<ReadRequest, ReadError> {
-    let bytes = body.clone();
-    let mut reader = Reader::strict(&bytes)?;
-    let mut draft = Draft::new(body, &mut reader);
-    draft.hidden_tokens = super::HIDDEN_TOKENS;
+/// How a provider's chat completions differ from OpenAI's own.
+pub(crate) struct Dialect {
+    /// What the provider writes before the client's own input, generously.
+    pub(crate) hidden_tokens: u64,
+    /// Whether a stream tells its usage only on request, in `stream_options`.
+    pub(crate) takes_stream_options: bool,
+    /// Whether `service_tier` decides the price.
+    pub(crate) has_service_tiers: bool,
+    pub(crate) shape: fn(&Draft) -> Shape,
+}
+
+pub(crate) fn read(request: &Unread<'_>, dialect: &Dialect) -> Result<ReadRequest, ReadError> {
+    let mut reader = Reader::strict(&request.body)?;
+    let mut draft = Draft::new(request, Operation::ChatCompletions, &mut reader);
+    draft.hidden_tokens = dialect.hidden_tokens;
     let mut has_tier = false;
     let mut stream_options = StreamOptions::Missing;
 
@@ -36,7 +43,7 @@ pub(super) fn read(body: Bytes, prices: &PriceBook) -> Result<ReadRequest, ReadE
             draft.features.stored_state |= reader.boolean_or_null("store")?.unwrap_or(false);
             Ok(())
         }
-        "service_tier" => {
+        "service_tier" if dialect.has_service_tiers => {
             has_tier = true;
             super::read_tier(reader, &mut draft)
         }
@@ -59,14 +66,14 @@ pub(super) fn read(body: Bytes, prices: &PriceBook) -> Result<ReadRequest, ReadE
     })?;
     reader.end()?;
 
-    if !has_tier {
+    if dialect.has_service_tiers && !has_tier {
         draft.insert(super::DEFAULT_TIER);
     }
-    if draft.is_stream {
+    if draft.is_stream && dialect.takes_stream_options {
         stream_options.ask_for_usage(&mut draft);
     }
-    let shape = super::shape(&draft, Operation::ChatCompletions);
-    draft.into_call(&shape, prices)
+    let shape = (dialect.shape)(&draft);
+    draft.into_call(&shape, request.prices)
 }
 
 fn read_choices(reader: &mut Reader<'_>, draft: &mut Draft, member: &'static str) -> Result<(), ReadError> {

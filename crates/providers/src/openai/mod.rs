@@ -17,13 +17,15 @@ use http::{
     header::{AUTHORIZATION, InvalidHeaderValue},
 };
 
-pub(crate) use self::usage::{see_body, see_chunk, see_event};
+use self::chat::Dialect;
+pub(crate) use self::usage::{ChatCompletions, Responses};
 use crate::{
-    adapter::{Operation, ProviderAdapter, Route, RouteKind, bearer, is_model_id},
+    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, is_model_id},
     draft::{Draft, Shape},
     headers,
     json::Reader,
-    prices::{PriceBook, ServiceTier},
+    meter::StreamForm,
+    prices::ServiceTier,
     refusal::Refusal,
     request::{ReadError, ReadRequest},
 };
@@ -44,15 +46,18 @@ const TOKENS_PER_DEAR_IMAGE: u64 = 50_000;
 /// An account can be set to a dearer tier; the price we hold for is that of the standard one.
 const DEFAULT_TIER: &str = r#""service_tier":"default""#;
 
-fn shape(draft: &Draft, operation: Operation) -> Shape {
+/// OpenAI's own chat completions.
+const CHAT: Dialect = Dialect {
+    hidden_tokens: HIDDEN_TOKENS,
+    takes_stream_options: true,
+    has_service_tiers: true,
+    shape: |draft| shape(draft, "max_completion_tokens"),
+};
+
+fn shape(draft: &Draft, cap_member: &'static str) -> Shape {
     let has_dear_images = draft.model.as_ref().is_some_and(|model| model.starts_with(DEAR_IMAGES));
     Shape {
-        provider: ID,
-        operation,
-        cap_member: match operation {
-            Operation::Responses => "max_output_tokens",
-            _ => "max_completion_tokens",
-        },
+        cap_member,
         tokens_per_image: if has_dear_images {
             TOKENS_PER_DEAR_IMAGE
         } else {
@@ -109,20 +114,17 @@ impl ProviderAdapter for OpenAi {
             }
             _ => return None,
         };
-        let upstream_path = path.to_owned();
-        Some(Route { kind, upstream_path })
+        Some(Route {
+            kind,
+            upstream_path: path.to_owned(),
+            model: None,
+        })
     }
 
-    fn read(
-        &self,
-        route: &Route,
-        _headers: &HeaderMap,
-        body: Bytes,
-        prices: &PriceBook,
-    ) -> Result<ReadRequest, ReadError> {
-        match route.kind {
-            RouteKind::Call(_, Operation::Responses) => responses::read(body, prices),
-            _ => chat::read(body, prices),
+    fn read(&self, request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
+        match request.route.kind {
+            RouteKind::Call(_, Operation::Responses) => responses::read(request),
+            _ => chat::read(request, &CHAT),
         }
     }
 
@@ -155,7 +157,7 @@ impl ProviderAdapter for OpenAi {
         (refusal.reason.status(), error::body(refusal))
     }
 
-    fn stream_refusal(&self, refusal: &Refusal<'_>) -> Bytes {
+    fn stream_refusal(&self, refusal: &Refusal<'_>, _form: StreamForm, _has_begun: bool) -> Bytes {
         error::event(refusal)
     }
 

@@ -1,13 +1,10 @@
 //! `POST /v1/responses`, read.
 
-use bytes::Bytes;
-
 use super::{content, tools};
 use crate::{
-    adapter::Operation,
+    adapter::{Operation, Unread},
     draft::Draft,
     json::Reader,
-    prices::PriceBook,
     request::{ReadError, ReadRequest},
 };
 
@@ -15,10 +12,9 @@ use crate::{
 /// still be able to call, so what the client leaves open is decided here.
 const NOT_STORED: &str = r#""store":false"#;
 
-pub(super) fn read(body: Bytes, prices: &PriceBook) -> Result<ReadRequest, ReadError> {
-    let bytes = body.clone();
-    let mut reader = Reader::strict(&bytes)?;
-    let mut draft = Draft::new(body, &mut reader);
+pub(super) fn read(request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
+    let mut reader = Reader::strict(&request.body)?;
+    let mut draft = Draft::new(request, Operation::Responses, &mut reader);
     draft.hidden_tokens = super::HIDDEN_TOKENS;
     let mut has_tier = false;
     let mut has_store = false;
@@ -69,8 +65,8 @@ pub(super) fn read(body: Bytes, prices: &PriceBook) -> Result<ReadRequest, ReadE
     if !has_store {
         draft.insert(NOT_STORED);
     }
-    let shape = super::shape(&draft, Operation::Responses);
-    draft.into_call(&shape, prices)
+    let shape = super::shape(&draft, "max_output_tokens");
+    draft.into_call(&shape, request.prices)
 }
 
 fn read_store(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), ReadError> {

@@ -5,7 +5,37 @@ use std::ops::Range;
 use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 
-use crate::{deltas, json::Reader, meter::Metered, request::ReadError};
+use crate::{
+    deltas,
+    json::Reader,
+    meter::{AnswerFormat, Metered, UsageMember},
+    request::ReadError,
+};
+
+pub(crate) struct ChatCompletions;
+
+impl AnswerFormat for ChatCompletions {
+    fn see_body(&self, body: &[u8], seen: &mut Metered) {
+        see_body(body, seen);
+    }
+
+    fn see_event(&self, data: &[u8], seen: &mut Metered) -> Option<UsageMember> {
+        see_chunk(data, seen)
+    }
+}
+
+pub(crate) struct Responses;
+
+impl AnswerFormat for Responses {
+    fn see_body(&self, body: &[u8], seen: &mut Metered) {
+        see_body(body, seen);
+    }
+
+    fn see_event(&self, data: &[u8], seen: &mut Metered) -> Option<UsageMember> {
+        see_event(data, seen);
+        None
+    }
+}
 
 /// The members of both formats: those of chat completions, and the newer ones of responses.
 #[derive(Deserialize)]
@@ -37,16 +67,8 @@ struct OutputDetails {
     reasoning_tokens: Option<u64>,
 }
 
-/// The usage in one chunk of a chat completion.
-pub(crate) struct UsageMember {
-    /// The member with the comma that leaves with it.
-    pub(crate) range: Range<usize>,
-    /// The chunk exists only for the usage.
-    pub(crate) stands_alone: bool,
-}
-
 /// Looks at the data of one chunk of a chat completion, and returns where its usage stands.
-pub(crate) fn see_chunk(data: &[u8], seen: &mut Metered) -> Option<UsageMember> {
+fn see_chunk(data: &[u8], seen: &mut Metered) -> Option<UsageMember> {
     if data == b"[DONE]" {
         seen.is_complete = true;
         return None;
@@ -135,7 +157,7 @@ impl Chunk {
 }
 
 /// Looks at the data of one event of a response.
-pub(crate) fn see_event(data: &[u8], seen: &mut Metered) {
+fn see_event(data: &[u8], seen: &mut Metered) {
     // All output is first announced by events with a delta; the others only repeat it.
     if matches!(deltas::usage(data), deltas::Usage::Missing) && deltas::count(data, seen) {
         return;
@@ -173,7 +195,7 @@ fn read_event(data: &[u8], seen: &mut Metered) -> Result<(), ReadError> {
 }
 
 /// Looks at a whole body of either format.
-pub(crate) fn see_body(body: &[u8], seen: &mut Metered) {
+fn see_body(body: &[u8], seen: &mut Metered) {
     let Ok(mut reader) = Reader::lenient(body) else { return };
     let read = reader.object(|reader, name| {
         match name {

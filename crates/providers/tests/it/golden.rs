@@ -3,9 +3,9 @@
 
 use std::{fs, path::Path};
 
-use aipassport_domain::{money::Money, usage::Usage};
+use aipassport_domain::{ids::ProviderId, money::Money, usage::Usage};
 use aipassport_providers::{
-    adapter::{self, ProviderAdapter},
+    adapter::{self, ProviderAdapter, Unread},
     meter::{Charge, Metered, Metering},
 };
 use bytes::Bytes;
@@ -19,6 +19,8 @@ use crate::support::PRICES;
 #[serde(deny_unknown_fields)]
 struct Case {
     path: String,
+    /// Where the path names it, and the request does not.
+    model: Option<String>,
     query: Option<String>,
     #[serde(default)]
     headers: Map<String, Value>,
@@ -29,8 +31,10 @@ struct Case {
     upstream_adds: Map<String, Value>,
     held: Option<Money>,
     body: Option<Value>,
-    /// Each event without the empty line that ends it.
+    /// Each event without what ends it or parts it from the next.
     stream: Option<Vec<String>>,
+    /// Server-sent events where nothing is said; a JSON array where it is `application/json`.
+    stream_type: Option<String>,
     client_sees: Option<Vec<String>>,
     usage: Option<Usage>,
     is_complete: Option<bool>,
@@ -51,7 +55,7 @@ fn every_golden_file_is_as_the_provider_documents_it() {
             let path = file.unwrap().path();
             let text = fs::read_to_string(&path).unwrap();
             let case: Case = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            play(&case, provider, &path.display().to_string());
+            play(&case, *provider, &path.display().to_string());
             played += 1;
         }
     }
@@ -93,7 +97,15 @@ fn request_goes_upstream(case: &Case, provider: &dyn ProviderAdapter, name: &str
     });
     let body = Bytes::from(serde_json::to_vec(&case.request).unwrap());
 
-    let read = provider.read(&route, &headers.collect(), body, &PRICES).expect(name);
+    let read = provider
+        .read(&Unread {
+            provider: &ProviderId::new(provider.id()),
+            route: &route,
+            headers: &headers.collect(),
+            body,
+            prices: &PRICES,
+        })
+        .expect(name);
     let features = read.call.features.named();
     let used: Vec<&str> = features
         .iter()
@@ -101,9 +113,10 @@ fn request_goes_upstream(case: &Case, provider: &dyn ProviderAdapter, name: &str
         .map(|(name, _)| *name)
         .collect();
     assert_eq!(used, case.features, "{name}: features");
+    let asked = case.request.get("model").and_then(Value::as_str);
     assert_eq!(
         Some(read.call.model.as_str()),
-        case.request.get("model").and_then(Value::as_str),
+        case.model.as_deref().or(asked),
         "{name}"
     );
 
@@ -115,10 +128,16 @@ fn request_goes_upstream(case: &Case, provider: &dyn ProviderAdapter, name: &str
 }
 
 fn stream_is_metered(case: &Case, metering: &Metering, events: &[String], name: &str) -> Metered {
-    let on_wire = |events: &[String]| -> String { events.iter().flat_map(|event| [event, "\n\n"]).collect() };
-    let stream = on_wire(events);
-    let client_sees = case.client_sees.as_deref().map_or_else(|| stream.clone(), on_wire);
-    let (whole, shown) = feed(metering, &[&stream]);
+    let kind = case
+        .stream_type
+        .as_deref()
+        .unwrap_or("text/event-stream; charset=utf-8");
+    let stream = on_wire(kind, events);
+    let client_sees = case
+        .client_sees
+        .as_deref()
+        .map_or_else(|| stream.clone(), |seen| on_wire(kind, seen));
+    let (whole, shown) = feed(metering, kind, &[stream.as_bytes()]);
     assert_eq!(
         String::from_utf8(shown).unwrap(),
         client_sees,
@@ -127,12 +146,12 @@ fn stream_is_metered(case: &Case, metering: &Metering, events: &[String], name: 
 
     for cut in 0..=stream.len() {
         let (before, after) = stream.as_bytes().split_at(cut);
-        let (seen, shown) = feed_bytes(metering, &[before, after]);
+        let (seen, shown) = feed(metering, kind, &[before, after]);
         assert_eq!(seen, whole, "{name}: cut at {cut}");
         assert_eq!(shown, client_sees.as_bytes(), "{name}: cut at {cut}");
     }
     let bytes: Vec<&[u8]> = stream.as_bytes().chunks(1).collect();
-    let (seen, shown) = feed_bytes(metering, &bytes);
+    let (seen, shown) = feed(metering, kind, &bytes);
     assert_eq!(seen, whole, "{name}: byte by byte");
     assert_eq!(shown, client_sees.as_bytes(), "{name}: byte by byte");
 
@@ -145,13 +164,16 @@ fn stream_is_metered(case: &Case, metering: &Metering, events: &[String], name: 
     whole
 }
 
-fn feed(metering: &Metering, chunks: &[&str]) -> (Metered, Vec<u8>) {
-    let chunks: Vec<&[u8]> = chunks.iter().map(|chunk| chunk.as_bytes()).collect();
-    feed_bytes(metering, &chunks)
+fn on_wire(kind: &str, events: &[String]) -> String {
+    match kind {
+        "application/json" => format!("[{}\n]", events.join(",\r\n")),
+        "application/x-ndjson" | "application/stream+json" => events.iter().flat_map(|event| [event, "\n"]).collect(),
+        _ => events.iter().flat_map(|event| [event, "\n\n"]).collect(),
+    }
 }
 
-fn feed_bytes(metering: &Metering, chunks: &[&[u8]]) -> (Metered, Vec<u8>) {
-    let mut meter = metering.meter(&content_type("text/event-stream; charset=utf-8"));
+fn feed(metering: &Metering, kind: &str, chunks: &[&[u8]]) -> (Metered, Vec<u8>) {
+    let mut meter = metering.meter(&content_type(kind));
     let mut shown = Vec::new();
     for chunk in chunks {
         shown.extend_from_slice(&meter.feed(Bytes::copy_from_slice(chunk)));
@@ -160,6 +182,6 @@ fn feed_bytes(metering: &Metering, chunks: &[&[u8]]) -> (Metered, Vec<u8>) {
     (meter.metered(), shown)
 }
 
-fn content_type(kind: &'static str) -> HeaderMap {
-    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))])
+fn content_type(kind: &str) -> HeaderMap {
+    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_str(kind).unwrap())])
 }

@@ -8,6 +8,7 @@ use aipassport_domain::{
 };
 use aipassport_providers::{
     adapter,
+    meter::StreamForm,
     refusal::{Reason, Refusal},
     request::ReadError,
 };
@@ -166,7 +167,9 @@ fn a_stream_that_is_ended_early_ends_with_one_event_in_the_providers_shape() {
         raise_url: None,
     };
     let event = |provider| {
-        let event = adapter::by_id(provider).unwrap().stream_refusal(&refusal);
+        let event = adapter::by_id(provider)
+            .unwrap()
+            .stream_refusal(&refusal, StreamForm::Events, true);
         String::from_utf8(event.to_vec()).unwrap()
     };
 

@@ -4,10 +4,11 @@ use std::sync::LazyLock;
 
 use aipassport_domain::{
     authorization_details::Features,
+    ids::ProviderId,
     policy::{CallCost, CostCeiling},
 };
 use aipassport_providers::{
-    adapter::{self, ProviderAdapter},
+    adapter::{self, ProviderAdapter, Unread},
     prices::PriceBook,
     request::{ReadError, ReadRequest},
 };
@@ -38,7 +39,13 @@ pub(crate) fn read(path: &str, body: &str) -> Result<ReadRequest, ReadError> {
 pub(crate) fn read_with(path: &str, headers: &HeaderMap, body: &str) -> Result<ReadRequest, ReadError> {
     let provider = provider_of(path);
     let route = provider.route(&Method::POST, path, None).expect(path);
-    provider.read(&route, headers, Bytes::copy_from_slice(body.as_bytes()), &PRICES)
+    provider.read(&Unread {
+        provider: &ProviderId::new(provider.id()),
+        route: &route,
+        headers,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        prices: &PRICES,
+    })
 }
 
 /// The request upstream for a body with these further members.

@@ -10,6 +10,7 @@ use aipassport_domain::{
 };
 use aipassport_providers::{
     adapter::ProviderAdapter,
+    meter::StreamForm,
     refusal::{Reason, Refusal},
     request::ReadError,
 };
@@ -118,7 +119,7 @@ impl GatewayError {
     }
 
     /// The last event of a stream that this ends.
-    pub(super) fn last_event(&self, app: &App, asked: Asked<'_>) -> Bytes {
+    pub(super) fn last_event(&self, app: &App, asked: Asked<'_>, form: StreamForm, has_begun: bool) -> Bytes {
         self.log(asked.request_id);
         let Some(adapter) = asked.adapter else {
             return Bytes::new();
@@ -126,11 +127,13 @@ impl GatewayError {
         let raise_url = asked
             .grant_id
             .map(|grant_id| format!("{}/apps/{grant_id}", app.config.public_url));
-        adapter.stream_refusal(&Refusal {
-            reason: self.reason(&self.to_string()),
+        let text = self.to_string();
+        let refusal = Refusal {
+            reason: self.reason(&text),
             request_id: asked.request_id,
             raise_url: raise_url.as_deref(),
-        })
+        };
+        adapter.stream_refusal(&refusal, form, has_begun)
     }
 
     fn reason<'a>(&'a self, text: &'a str) -> Reason<'a> {

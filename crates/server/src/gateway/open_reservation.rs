@@ -10,7 +10,7 @@ use aipassport_domain::{
     time::Timestamp,
     usage::{TruthLabel, Usage},
 };
-use aipassport_providers::meter::{Charge, Meter, Metering};
+use aipassport_providers::meter::{Charge, Meter, Metering, StreamForm};
 use aipassport_store::{Ledger, ReserveError};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -118,6 +118,14 @@ impl OpenReservation {
         match &mut self.spent {
             Spent::Metered(meter) => meter.feed(piece),
             _ => piece,
+        }
+    }
+
+    /// How the events of the answer stand one after the other, if it is a stream of them.
+    pub(super) fn stream_form(&self) -> Option<StreamForm> {
+        match &self.spent {
+            Spent::Metered(meter) => meter.stream_form(),
+            _ => None,
         }
     }
 

@@ -104,7 +104,15 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     }
     caller.check_has_key_for(adapter)?;
 
-    let request = read(app, adapter, &route, &arrival.head.headers, &mut arrival.body).await?;
+    let request = read(
+        app,
+        adapter,
+        &arrival.provider,
+        &route,
+        &arrival.head.headers,
+        &mut arrival.body,
+    )
+    .await?;
     arrival.model = Some(request.call.model.clone());
 
     let permit = policy::authorize(caller.grant.grant(), &request.call, arrival.id.clone(), arrival.at)?;

@@ -1,7 +1,8 @@
 //! Step 2: from the bytes of a request to the call that policy decides on.
 
+use aipassport_domain::ids::ProviderId;
 use aipassport_providers::{
-    adapter::{ProviderAdapter, Route},
+    adapter::{ProviderAdapter, Route, Unread},
     request::ReadRequest,
 };
 use axum::body::Body;
@@ -35,12 +36,19 @@ pub(super) enum BodyError {
 pub(super) async fn read(
     app: &App,
     adapter: &dyn ProviderAdapter,
+    provider: &ProviderId,
     route: &Route,
     headers: &HeaderMap,
     body: &mut RequestBody,
 ) -> Result<ReadRequest, GatewayError> {
     let body = body.read(headers, &app.config.requests).await?;
-    Ok(adapter.read(route, headers, body, &app.prices)?)
+    Ok(adapter.read(&Unread {
+        provider,
+        route,
+        headers,
+        body,
+        prices: &app.prices,
+    })?)
 }
 
 impl RequestBody {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use aipassport_domain::audit::CallOutcome;
-use aipassport_providers::adapter::ProviderAdapter;
+use aipassport_providers::{adapter::ProviderAdapter, meter::StreamForm};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http_body::Frame;
@@ -17,7 +17,6 @@ use super::{
     headers,
     live::Registration,
     open_reservation::OpenReservation,
-    read::is_media_type,
     upstream::{Answer, AnswerBody, Pieces, UpstreamError},
 };
 use crate::app::App;
@@ -47,14 +46,13 @@ pub(super) fn meter(
             Body::from(passed_on)
         }
         AnswerBody::Pieces(pieces) => {
-            let is_event_stream = answer
-                .headers
-                .get(http::header::CONTENT_TYPE)
-                .is_some_and(|kind| is_media_type(kind, "text/event-stream"));
+            let form = open.stream_form();
             call.carry(Streaming { pieces, open });
             Body::new(StreamedBody {
                 call,
-                adapter: is_event_stream.then_some(adapter),
+                adapter,
+                form,
+                has_begun: false,
                 has_ended: false,
             })
         }
@@ -103,8 +101,10 @@ impl Streaming {
 /// The body of a streamed response, polled by the client's connection.
 struct StreamedBody {
     call: Registration,
-    /// Words the last event of a stream of events; other documents can only break off.
-    adapter: Option<&'static dyn ProviderAdapter>,
+    adapter: &'static dyn ProviderAdapter,
+    /// `None` for a document that is no stream of events: it can only break off.
+    form: Option<StreamForm>,
+    has_begun: bool,
     has_ended: bool,
 }
 
@@ -122,7 +122,10 @@ impl http_body::Body for StreamedBody {
         let polled = self.call.poll_stream(context, Streaming::poll_next);
         let error = match polled {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(Ok(Some(piece)))) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
+            Poll::Ready(Ok(Ok(Some(piece)))) => {
+                self.has_begun = true;
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
             Poll::Ready(Ok(Ok(None))) => None,
             Poll::Ready(Ok(Err(error))) => Some(GatewayError::Upstream(error)),
             Poll::Ready(Err(ending)) => Some(GatewayError::from(ending)),
@@ -143,13 +146,13 @@ impl StreamedBody {
         let live = self.call.live();
         let app = self.call.app();
         let asked = Asked {
-            adapter: self.adapter,
+            adapter: Some(self.adapter),
             request_id: live.id().as_str(),
             grant_id: Some(live.grant_id()),
             now: app.clock.now(),
         };
-        match self.adapter {
-            Some(_) => Ok(Frame::data(error.last_event(app, asked))),
+        match self.form {
+            Some(form) => Ok(Frame::data(error.last_event(app, asked, form, self.has_begun))),
             None => Err(error),
         }
     }

@@ -23,7 +23,7 @@ pub(super) async fn authorization_server(State(app): State<App>) -> Response {
     let issuer = &app.config.public_url;
     let secrets = ["client_secret_basic", "client_secret_post"];
     let any_client = ["none", "client_secret_basic", "client_secret_post"];
-    let providers = adapter::all().into_iter();
+    let providers = adapter::all().iter();
     let resources = providers.map(|provider| audience(issuer, Some(&ProviderId::new(provider.id()))));
     let metadata = json!({
         "issuer": issuer,

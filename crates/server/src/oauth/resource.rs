@@ -11,7 +11,7 @@ use crate::{app::App, signing::audience};
 pub(super) fn audience_of(app: &App, asked: &str) -> Result<String, OAuthError> {
     let issuer = &app.config.public_url;
     let one = adapter::all()
-        .into_iter()
+        .iter()
         .map(|provider| audience(issuer, Some(&ProviderId::new(provider.id()))))
         .find(|one| one == asked);
     match one {

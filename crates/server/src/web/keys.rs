@@ -148,7 +148,7 @@ async fn keys_page(
         .enumerate()
         .map(|(place, key)| row(key, is_in_use(place, key), &live, &clock))
         .collect();
-    let providers = adapter::all().into_iter().map(|adapter| Choosable {
+    let providers = adapter::all().iter().map(|adapter| Choosable {
         value: adapter.id().to_owned(),
         words: adapter.name().to_owned(),
         is_selected: entered.has("provider", adapter.id()),

@@ -56,7 +56,7 @@ pub(in crate::gateway) async fn on_provider_path(
 pub(super) async fn providers(State(app): State<App>, request: Request) -> Response {
     let (head, _) = request.into_parts();
     let listed = grant_of_caller(&app, &head).await.map(|grant| {
-        let entry = |adapter: &dyn ProviderAdapter| {
+        let entry = |adapter: &&dyn ProviderAdapter| {
             let access = match &grant {
                 Some(grant) => Some(grant.access_to(&ProviderId::new(adapter.id()))?),
                 None => None,
@@ -68,7 +68,7 @@ pub(super) async fn providers(State(app): State<App>, request: Request) -> Respo
                 capabilities: access.map(|access| access.capabilities.iter().copied().collect()),
             })
         };
-        let listed: Vec<ShownProvider> = adapter::all().into_iter().filter_map(entry).collect();
+        let listed: Vec<ShownProvider> = adapter::all().iter().filter_map(entry).collect();
         json!({"providers": listed})
     });
     plain::respond(&app, listed)

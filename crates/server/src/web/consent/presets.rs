@@ -68,7 +68,7 @@ pub(super) fn shown(keys: &[ProviderCredential], entered: Option<&Fields>) -> Pr
         is_on: entered.map_or(size.value == "try", |fields| fields.has("size", size.value)),
         is_off_for_good: false,
     });
-    let providers = adapter::all().into_iter().map(|adapter| {
+    let providers = adapter::all().iter().map(|adapter| {
         let key = keys.iter().find(|key| key.provider.as_str() == adapter.id());
         let at_first = key.is_some() && place == 0;
         place += usize::from(key.is_some());
@@ -95,7 +95,7 @@ pub(super) fn read(
     let size = SIZES.iter().find(|size| fields.has("size", size.value));
     let size = size.ok_or_else(|| wrong("size-try", "Choose how much it may use."))?;
 
-    let providers = adapter::all().into_iter().map(|adapter| ProviderId::new(adapter.id()));
+    let providers = adapter::all().iter().map(|adapter| ProviderId::new(adapter.id()));
     let chosen: Vec<AiAccess> = providers
         .filter(|provider| fields.has("provider", provider.as_str()))
         .filter(|provider| keys.iter().any(|key| key.provider == *provider))

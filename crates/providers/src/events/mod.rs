@@ -1,19 +1,26 @@
-//! A push parser for server-sent events: finds where each event ends, and leaves the bytes alone.
+//! A push parser for streams of JSON: finds where each event ends, and leaves the bytes alone.
 //!
-//! Begin with [`EventSplitter::feed`]. Nothing waits for more than the end of an event, so that a
-//! stream that has to be ended early is always cut between two of them.
+//! Begin with [`Splitter::feed`]. Nothing waits for more than the end of an event, so that a stream
+//! that has to be ended early is always cut between two of them. How the end is found is in
+//! `scan.rs`.
+
+mod scan;
 
 use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
 
+use self::scan::Scan;
+pub use self::scan::StreamForm;
+
 /// A longer event passes by unread, in pieces.
 const LONGEST_EVENT: usize = 8 * 1024 * 1024;
 
 /// Cuts a stream into whole events, wherever the network has cut it.
-#[derive(Debug, Default)]
-pub(crate) struct EventSplitter {
+#[derive(Debug)]
+pub(crate) struct Splitter {
+    form: StreamForm,
     /// The beginning of an event that is still to end.
     kept: BytesMut,
     scan: Scan,
@@ -21,23 +28,28 @@ pub(crate) struct EventSplitter {
     is_overlong: bool,
 }
 
-/// How far the search for the end of an event has come.
-#[derive(Clone, Copy, Debug)]
-struct Scan {
-    /// `None` where the line began in bytes that are gone.
-    line_start: Option<usize>,
-    searched: usize,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
-    /// One event with the empty line that ends it.
+    /// One event with what ends it, and with what parts it from the one before.
     Event(&'a [u8]),
     /// A part of an event too long to be read.
     Unread(&'a [u8]),
 }
 
-impl EventSplitter {
+impl Splitter {
+    pub(crate) fn new(form: StreamForm) -> Self {
+        Self {
+            form,
+            kept: BytesMut::new(),
+            scan: Scan::new(form),
+            is_overlong: false,
+        }
+    }
+
+    pub(crate) fn form(&self) -> StreamForm {
+        self.form
+    }
+
     /// Takes the next bytes and returns those that are settled: whole events, in order. Each was
     /// shown to `see` before.
     pub(crate) fn feed(&mut self, mut chunk: Bytes, see: impl FnMut(Piece<'_>)) -> Bytes {
@@ -54,9 +66,9 @@ impl EventSplitter {
         events
     }
 
-    /// What is left when the stream ends without the empty line.
+    /// What is left when the stream ends without the end of an event.
     pub(crate) fn rest(&mut self) -> Bytes {
-        self.scan = Scan::default();
+        self.scan = Scan::new(self.form);
         std::mem::take(&mut self.kept).freeze()
     }
 
@@ -71,61 +83,33 @@ impl EventSplitter {
             } else {
                 Piece::Event(event)
             });
-            self.scan = Scan::default();
+            self.scan = Scan::new(self.form);
             settled += length;
         }
 
         let rest = buffer.get(settled..).unwrap_or_default();
         if self.is_overlong || rest.len() > LONGEST_EVENT {
             self.is_overlong = true;
-            // The last byte may be the first half of a line end.
-            let gone = self.scan.searched.saturating_sub(1);
+            let gone = self.scan.forget_searched();
             see(Piece::Unread(rest.get(..gone).unwrap_or_default()));
-            self.scan = Scan {
-                line_start: self.scan.line_start.and_then(|start| start.checked_sub(gone)),
-                searched: self.scan.searched - gone,
-            };
             settled += gone;
         }
         settled
     }
 }
 
-impl Default for Scan {
-    fn default() -> Self {
-        Self {
-            line_start: Some(0),
-            searched: 0,
-        }
-    }
-}
-
-impl Scan {
-    /// One past the empty line that ends the first event in `buffer`, if it is all there.
-    fn event_end(&mut self, buffer: &[u8]) -> Option<usize> {
-        loop {
-            let unsearched = buffer.get(self.searched..)?;
-            let Some(length) = memchr2(b'\n', b'\r', unsearched) else {
-                self.searched = buffer.len();
-                return None;
-            };
-            let line_end = self.searched + length;
-            let is_empty = self.line_start == Some(line_end);
-            let next = match (buffer.get(line_end), buffer.get(line_end + 1)) {
-                (Some(b'\r'), Some(b'\n')) => line_end + 2,
-                // Whether this is half of a line end only the next byte tells. After an empty line
-                // it does not matter: a line feed would only add another empty line.
-                (Some(b'\r'), None) if !is_empty => {
-                    self.searched = line_end;
-                    return None;
-                }
-                _ => line_end + 1,
-            };
-            if is_empty {
-                return Some(next);
+impl StreamForm {
+    /// The data of one event.
+    pub(crate) fn data(self, event: &[u8]) -> Option<Cow<'_, [u8]>> {
+        match self {
+            Self::Events => data(event),
+            Self::Lines | Self::Items => {
+                let start = event.iter().position(|byte| !b"[, \t\r\n".contains(byte))?;
+                event
+                    .get(start..)
+                    .filter(|data| data.first() == Some(&b'{'))
+                    .map(Cow::Borrowed)
             }
-            self.line_start = Some(next);
-            self.searched = next;
         }
     }
 }
