@@ -58,8 +58,8 @@ async fn the_last_word_on_a_model_is_the_one_that_counts() {
 
         assert_eq!(prices(&world, "user").await, [every, one, discount]);
         assert_eq!(prices(&world, "ana").await, []);
-        let elsewhere = world.store.prices_of(&TenantId::new("elsewhere"), &UserId::new("user"));
-        assert_eq!(elsewhere.await.unwrap(), []);
+        let (elsewhere, user) = (TenantId::new("elsewhere"), UserId::new("user"));
+        assert_eq!(world.store.prices_of(&elsewhere, &user).await.unwrap(), []);
         assert_eq!(world.times("price_set").await, 4);
     })
     .await;
