@@ -8,6 +8,7 @@ use crate::{
     anthropic::{self, Anthropic},
     meter::{AnswerFormat, StreamForm},
     openai::{self, OpenAi},
+    openai_compatible::{CUSTOM, VLLM},
     prices::PriceBook,
     refusal::Refusal,
     request::{ReadError, ReadRequest},
@@ -18,8 +19,8 @@ use crate::{
 /// The order of the methods is the order of a call: [`route`](Self::route), [`read`](Self::read),
 /// the headers, the answer.
 pub trait ProviderAdapter: Send + Sync {
-    /// The registry id, as in `authorization_details[].provider`; also the first segment of the
-    /// drop-in path.
+    /// The registry id, as in `authorization_details[].provider` and at the head of the drop-in path;
+    /// of those that users bring, what stands before their names.
     fn id(&self) -> &'static str;
 
     /// The name that people know.
@@ -109,6 +110,8 @@ pub enum RouteKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     ChatCompletions,
+    /// What follows on a text, in OpenAI's older format.
+    Completions,
     Responses,
     Messages,
 }
@@ -118,6 +121,7 @@ impl Operation {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat_completions",
+            Self::Completions => "completions",
             Self::Responses => "responses",
             Self::Messages => "messages",
         }
@@ -126,21 +130,40 @@ impl Operation {
     /// How its answers are read.
     pub(crate) fn format(self) -> &'static dyn AnswerFormat {
         match self {
-            Self::ChatCompletions => &openai::ChatCompletions,
+            Self::ChatCompletions | Self::Completions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
             Self::Messages => &anthropic::Messages,
         }
     }
 }
 
-/// Every provider, in the order in which people are shown them.
+/// Every provider with a name of its own, in the order in which people are shown them.
 pub fn all() -> &'static [&'static dyn ProviderAdapter] {
-    &[&OpenAi, &Anthropic]
+    &[&OpenAi, &Anthropic, &VLLM]
 }
 
-/// The provider with this registry id.
+/// Those that have no name but the one that a user gives them.
+pub fn custom() -> &'static dyn ProviderAdapter {
+    &CUSTOM
+}
+
+/// The provider with this registry id; `custom/NAME` is one that a user brings.
 pub fn by_id(id: &str) -> Option<&'static dyn ProviderAdapter> {
-    all().iter().copied().find(|provider| provider.id() == id)
+    let named = all().iter().copied().find(|provider| provider.id() == id);
+    named.or_else(|| ProviderId::custom_name(id).map(|_| custom()))
+}
+
+/// The provider whose path this is, and its registry id: there is something behind it.
+pub fn at_path(path: &str) -> Option<(&'static dyn ProviderAdapter, ProviderId)> {
+    let path = path.strip_prefix('/')?;
+    let first = path.find('/')?;
+    let end = match path.get(..first)? {
+        "custom" => first + 1 + path.get(first + 1..)?.find('/')?,
+        _ => first,
+    };
+    let (id, rest) = path.split_at_checked(end)?;
+    let adapter = by_id(id).filter(|_| rest.len() > 1)?;
+    Some((adapter, ProviderId::new(id)))
 }
 
 /// A model id that can stand in a path as it is. Nothing is decoded, so nothing can hide.
@@ -151,6 +174,11 @@ pub(crate) fn is_model_id(id: &str) -> bool {
         && id.bytes().all(is_plain)
         && !id.starts_with('.')
         && !id.ends_with('.')
+}
+
+/// The same, or several with slashes between them (`organisation/model`).
+pub(crate) fn is_model_path(id: &str) -> bool {
+    id.len() <= LONGEST_MODEL_ID && id.split('/').all(is_model_id)
 }
 
 const LONGEST_MODEL_ID: usize = 200;

@@ -32,6 +32,8 @@ pub(crate) struct Draft {
     pub(crate) input: Input,
     pub(crate) choices: u64,
     caps: Vec<Cap>,
+    /// What the provider's API takes for the output cap where the client gives none.
+    pub(crate) usual_cap: Option<u64>,
     /// Why nothing bounds the cost.
     pub(crate) unbounded: Option<&'static str>,
     pub(crate) tier: Option<ServiceTier>,
@@ -66,6 +68,8 @@ pub(crate) struct Shape {
     /// The member to write the output cap into where the client gave none.
     pub(crate) cap_member: &'static str,
     pub(crate) tokens_per_image: u64,
+    /// Whether the provider may ignore a cap in any other member.
+    pub(crate) heeds_no_other_cap: bool,
     pub(crate) has_regional_surcharge: bool,
 }
 
@@ -89,6 +93,7 @@ impl Draft {
             input: Input::default(),
             choices: 1,
             caps: Vec::new(),
+            usual_cap: None,
             unbounded: None,
             tier: None,
             rounds: 1,
@@ -169,7 +174,7 @@ impl Draft {
     }
 
     pub(crate) fn into_call(mut self, shape: &Shape, prices: &PriceBook) -> Result<ReadRequest, ReadError> {
-        let output_cap = self.place_cap(shape.cap_member);
+        let output_cap = self.place_cap(shape);
         let model = self.model.take().filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
         let provider = self.provider.clone();
         let known = prices.model(&provider, &model);
@@ -234,17 +239,21 @@ impl Draft {
     }
 
     /// Says where the output cap goes, and returns the client's own.
-    fn place_cap(&mut self, preferred: &'static str) -> Option<u64> {
+    fn place_cap(&mut self, shape: &Shape) -> Option<u64> {
         let asked = self.caps.iter().filter_map(|cap| cap.asked).max();
+        let must_be_there = asked.is_none() || shape.heeds_no_other_cap;
+        let mut is_there = false;
         for cap in std::mem::take(&mut self.caps) {
-            if cap.asked.is_some() || (asked.is_none() && cap.member == preferred) {
+            let is_heeded = cap.member == shape.cap_member;
+            if cap.asked.is_some() || (must_be_there && is_heeded) {
                 self.body.lower_cap(cap.range, cap.asked);
+                is_there |= is_heeded;
             }
         }
-        if asked.is_none() && !self.body.has_cap() {
-            self.body.insert_cap(self.brace, preferred);
+        if must_be_there && !is_there {
+            self.body.insert_cap(self.brace, shape.cap_member);
         }
-        asked
+        asked.or(self.usual_cap)
     }
 }
 

@@ -16,6 +16,7 @@ mod headers;
 mod json;
 pub mod meter;
 mod openai;
+mod openai_compatible;
 pub mod prices;
 pub mod refusal;
 pub mod request;

@@ -75,11 +75,6 @@ impl UpstreamBody {
         self.edits.push(Edit { range, text });
     }
 
-    /// Whether a place for the output cap is known.
-    pub(crate) fn has_cap(&self) -> bool {
-        self.edits.iter().any(|edit| !matches!(edit.text, EditText::Fixed(_)))
-    }
-
     /// The bytes to send: the client's own but for the output cap, written in where the client
     /// gave none or a higher one, and for the few members that keep the price under its ceiling.
     #[must_use]

@@ -91,14 +91,8 @@ impl TryFrom<AiAccessOnWire> for AiAccess {
         if wire.r#type != TYPE {
             return invalid("the only type is ai_access");
         }
-        let provider = wire.provider.as_str();
-        if provider.is_empty()
-            || provider.len() > 64
-            || !provider
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_')
-        {
-            return invalid("provider is a registry id: lower-case letters, digits, - and _");
+        if !ProviderId::is_well_formed(wire.provider.as_str()) {
+            return invalid("provider is a registry id (lower-case letters, digits, - and _) or custom/NAME");
         }
         if wire.models.len() > MOST_MODELS {
             return invalid("too many models");

@@ -11,7 +11,8 @@ pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), Rea
         return Ok(());
     }
     reader.array(|reader| {
-        draft.hidden_tokens = super::HIDDEN_TOKENS + super::HIDDEN_TOKENS_FOR_TOOLS;
+        let hidden_tokens = super::HIDDEN_TOKENS + super::HIDDEN_TOKENS_FOR_TOOLS;
+        draft.hidden_tokens = draft.hidden_tokens.max(hidden_tokens);
         read_tool(reader, draft)
     })
 }

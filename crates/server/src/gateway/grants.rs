@@ -16,7 +16,7 @@ use std::{
 use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
     grant::Grant,
-    ids::GrantId,
+    ids::{GrantId, ProviderId},
     time::Timestamp,
 };
 use aipassport_providers::adapter;
@@ -122,10 +122,10 @@ impl Snapshot {
             || self.live.revoked_jtis.iter().any(|revoked| revoked == jti)
     }
 
-    pub(super) fn destination(&self, provider: &str) -> Option<&Destination> {
+    pub(super) fn destination(&self, provider: &ProviderId) -> Option<&Destination> {
         self.destinations
             .iter()
-            .find(|destination| destination.credential.provider.as_str() == provider)
+            .find(|destination| destination.credential.provider == *provider)
     }
 
     /// Whether it was read from the store at `arrived` or later. A refusal that rests on an older

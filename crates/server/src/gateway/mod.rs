@@ -5,8 +5,8 @@
 //! `domain` crate, what a request and an answer mean is the `providers` crate's, and money is held
 //! and charged in `store`. How tokens are given, and how users decide, is not known here.
 
-use aipassport_domain::ids::GrantId;
-use aipassport_providers::adapter::{self, ProviderAdapter};
+use aipassport_domain::ids::{GrantId, ProviderId};
+use aipassport_providers::adapter::ProviderAdapter;
 use axum::{Router, extract::Request, response::Response, routing::post};
 
 use self::{grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
@@ -68,13 +68,12 @@ pub fn routes() -> Router<App> {
     own_grant::routes().route("/proxy/chat", post(own_chat::chat))
 }
 
-/// The provider whose path this is: its id, and something behind it.
-pub fn provider_at(path: &str) -> Option<&'static dyn ProviderAdapter> {
-    let (id, rest) = path.strip_prefix('/')?.split_once('/')?;
-    adapter::by_id(id).filter(|_| !rest.is_empty())
-}
-
-/// Answers a request on a provider's path.
-pub async fn call(app: &App, adapter: &'static dyn ProviderAdapter, request: Request) -> Response {
-    proxy::answer(app, adapter, Some(adapter), request).await
+/// Answers a request on the path of `provider`, which `adapter` speaks for.
+pub async fn call(
+    app: &App,
+    adapter: &'static dyn ProviderAdapter,
+    provider: ProviderId,
+    request: Request,
+) -> Response {
+    proxy::answer(app, (adapter, provider), Some(adapter), request).await
 }

@@ -4,7 +4,7 @@
 //! What apps sent to 0.2, `{model, messages}`, OpenAI takes as it is, and Anthropic with the system
 //! messages where it wants them. From there on a call is like any other: `proxy.rs`.
 
-use aipassport_domain::{authorization_details::AiAccess, grant::Grant};
+use aipassport_domain::{authorization_details::AiAccess, grant::Grant, ids::ProviderId};
 use aipassport_providers::adapter::{self, ProviderAdapter};
 use axum::{
     body::Body,
@@ -26,7 +26,7 @@ const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 pub(super) async fn chat(State(app): State<App>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     match addressed(&app, head, body).await {
-        Ok((adapter, request)) => proxy::answer(&app, adapter, None, request).await,
+        Ok((addressed, request)) => proxy::answer(&app, addressed, None, request).await,
         Err(error) => plain::respond(&app, Err(error)),
     }
 }
@@ -36,7 +36,7 @@ async fn addressed(
     app: &App,
     mut head: request::Parts,
     body: Body,
-) -> Result<(&'static dyn ProviderAdapter, Request), GatewayError> {
+) -> Result<((&'static dyn ProviderAdapter, ProviderId), Request), GatewayError> {
     let caller = authenticate(app, &head, None, app.clock.now()).await?;
     let body = RequestBody::Unread(body)
         .read(&head.headers, &app.config.requests)
@@ -45,17 +45,18 @@ async fn addressed(
         return Err(GatewayError::Malformed("the body is one JSON object"));
     };
     let access = access_for(caller.grant.grant(), &members).ok_or(GatewayError::NotFound)?;
-    let adapter = adapter::by_id(access.provider.as_str()).ok_or(GatewayError::NotFound)?;
+    let provider = access.provider.clone();
+    let adapter = adapter::by_id(provider.as_str()).ok_or(GatewayError::NotFound)?;
 
     let (path, body) = match adapter.id() {
-        "openai" => ("/openai/v1/chat/completions", body),
-        "anthropic" => ("/anthropic/v1/messages", to_messages(members)),
+        "openai" | "vllm" | "custom" => ("v1/chat/completions", body),
+        "anthropic" => ("v1/messages", to_messages(members)),
         _ => return Err(GatewayError::NotFound),
     };
-    head.uri = Uri::from_static(path);
+    head.uri = Uri::try_from(format!("/{provider}/{path}")).map_err(|_| GatewayError::NotFound)?;
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.entry("anthropic-version").or_insert(ANTHROPIC_VERSION);
-    Ok((adapter, Request::from_parts(head, Body::from(body))))
+    Ok(((adapter, provider), Request::from_parts(head, Body::from(body))))
 }
 
 /// What covers the model; where nothing does, the first, by which the call is then refused.

@@ -47,10 +47,10 @@ struct Arrival {
     model: Option<String>,
 }
 
-/// Answers a request on `adapter`'s path, whatever becomes of it.
+/// Answers a request on the path of `provider`, whatever becomes of it.
 pub(super) async fn answer(
     app: &App,
-    adapter: &'static dyn ProviderAdapter,
+    (adapter, provider): (&'static dyn ProviderAdapter, ProviderId),
     refused_as: Option<&'static dyn ProviderAdapter>,
     request: Request,
 ) -> Response {
@@ -60,7 +60,7 @@ pub(super) async fn answer(
     let mut arrival = Arrival {
         adapter,
         refused_as,
-        provider: ProviderId::new(adapter.id()),
+        provider,
         head,
         body: RequestBody::Unread(body),
         id: CallId::new(app.random.id(at)),
@@ -99,10 +99,10 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     arrival.caller = Some(caller.clone());
     let route = arrival.route()?;
     if let RouteKind::ListModels | RouteKind::GetModel(_) = &route.kind {
-        let models = own_grant::models(app, adapter, caller, &route.kind).await?;
+        let models = own_grant::models(app, (adapter, &arrival.provider), caller, &route.kind).await?;
         return Ok(arrival.answer_with(models));
     }
-    caller.check_has_key_for(adapter)?;
+    caller.check_has_key_for(&arrival.provider)?;
 
     let request = read(
         app,
@@ -126,7 +126,7 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
         headers: adapter.request_headers(&arrival.head.headers),
         body: request.body.with_output_cap(open.output_cap()),
     };
-    let forwarding = forward(app, &caller, adapter, outgoing, &mut open);
+    let forwarding = forward(app, &caller, adapter, &arrival.provider, outgoing, &mut open);
     let forwarded = call.unless_ended(forwarding).await;
     let answer = forwarded.inspect_err(|error| open.end(error.outcome()))?;
 
@@ -142,7 +142,7 @@ impl Arrival {
             return Err(policy::Denial::FeatureNotGranted("upgraded connections").into());
         }
         let path = uri.path().strip_prefix('/');
-        let path = path.and_then(|path| path.strip_prefix(self.adapter.id()));
+        let path = path.and_then(|path| path.strip_prefix(self.provider.as_str()));
         path.filter(|_| uri.authority().is_none())
             .and_then(|path| self.adapter.route(&self.head.method, path, uri.query()))
             .ok_or(GatewayError::NotFound)
@@ -186,6 +186,7 @@ impl Arrival {
     fn asked(&self) -> Asked<'_> {
         Asked {
             adapter: self.refused_as,
+            provider: self.refused_as.map(|_| &self.provider),
             request_id: self.id.as_str(),
             grant_id: self.caller.as_ref().map(|caller| &caller.token.grant_id),
             now: self.at,

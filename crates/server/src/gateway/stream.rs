@@ -147,6 +147,7 @@ impl StreamedBody {
         let app = self.call.app();
         let asked = Asked {
             adapter: Some(self.adapter),
+            provider: None,
             request_id: live.id().as_str(),
             grant_id: Some(live.grant_id()),
             now: app.clock.now(),

@@ -33,16 +33,15 @@ use crate::{
 /// A provider's own models path.
 pub(in crate::gateway) async fn on_provider_path(
     app: &App,
-    adapter: &'static dyn ProviderAdapter,
+    (adapter, provider): (&'static dyn ProviderAdapter, &ProviderId),
     caller: Caller,
     kind: &RouteKind,
 ) -> Result<Bytes, GatewayError> {
     let caller = caller.refreshed(app).await?;
     let grant = caller.grant.grant();
     grant.check_active(app.clock.now())?;
-    let provider = ProviderId::new(adapter.id());
-    let Some(access) = grant.access_to(&provider) else {
-        return Err(Denial::ProviderNotGranted(provider).into());
+    let Some(access) = grant.access_to(provider) else {
+        return Err(Denial::ProviderNotGranted(provider.clone()).into());
     };
     let models: Vec<&str> = covered(access, &app.prices).map(|model| model.id.as_str()).collect();
     match kind {

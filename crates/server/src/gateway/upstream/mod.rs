@@ -105,10 +105,11 @@ pub(super) async fn forward(
     app: &App,
     caller: &Caller,
     adapter: &'static dyn ProviderAdapter,
+    provider: &ProviderId,
     outgoing: Outgoing,
     open: &mut OpenReservation,
 ) -> Result<Answer, GatewayError> {
-    let destination = caller.grant.destination(adapter.id()).ok_or(GatewayError::Internal)?;
+    let destination = caller.grant.destination(provider).ok_or(GatewayError::Internal)?;
     let target = destination.target.as_ref().map_err(|error| {
         tracing::warn!(credential.id = %destination.credential.id, %error, "a credential's base URL cannot be used");
         UpstreamError::NotAllowed
@@ -127,14 +128,15 @@ pub(super) async fn forward(
     let alarm = EchoAlarm {
         app: app.clone(),
         grant: Arc::clone(&caller.grant),
-        provider: ProviderId::new(adapter.id()),
+        provider: provider.clone(),
     };
     let home = Home {
         pool: Arc::clone(&app.gateway.upstream.pool),
         origin: target.origin.clone(),
     };
     let pieces = Pieces::new(link, body, redactor, alarm, home);
-    let answer = receive(app, adapter, head, pieces).await;
+    let is_stream = open.stream_form().is_some();
+    let answer = receive(app, adapter, head, is_stream, pieces).await;
     match &answer {
         Err(UpstreamError::RefusedCredential) => note_refused(app, caller, destination),
         Ok(answer) if answer.status.is_success() => note_used(app, destination),
@@ -161,9 +163,12 @@ fn prepare(
     let mut headers = outgoing.headers;
     headers.insert(header::HOST, target.host_header.clone());
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    adapter
-        .set_credential(&mut headers, secret.expose())
-        .map_err(|_| UpstreamError::RefusedCredential)?;
+    // A host of the user's own may ask for no key.
+    if !secret.expose().is_empty() {
+        adapter
+            .set_credential(&mut headers, secret.expose())
+            .map_err(|_| UpstreamError::RefusedCredential)?;
+    }
     *request.headers_mut() = headers;
     Ok(request)
 }
@@ -209,10 +214,11 @@ async fn receive(
     app: &App,
     adapter: &dyn ProviderAdapter,
     head: response::Parts,
+    is_stream: bool,
     mut pieces: Pieces,
 ) -> Result<Answer, UpstreamError> {
     let response::Parts { status, headers, .. } = head;
-    let is_stream = check_head(status, &headers)?;
+    check_head(status, &headers, is_stream)?;
     let idle_timeout = app.config.upstreams.idle_timeout;
     let body = if is_stream {
         AnswerBody::Pieces(Box::new(pieces))
@@ -232,8 +238,8 @@ async fn receive(
     Ok(Answer { status, headers, body })
 }
 
-/// Refuses what no provider's API answers with; says whether a stream of events follows.
-fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<bool, UpstreamError> {
+/// Refuses what no provider's API answers with: anything but JSON, and streams of it.
+fn check_head(status: StatusCode, headers: &HeaderMap, is_stream: bool) -> Result<(), UpstreamError> {
     // A redirect would take the key to wherever the upstream points.
     if status.is_informational() || status.is_redirection() {
         return Err(UpstreamError::NotAnAnswer("a status that no API answers with"));
@@ -248,8 +254,8 @@ fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<bool, UpstreamE
         ));
     }
     match headers.get(header::CONTENT_TYPE) {
-        Some(kind) if is_media_type(kind, "application/json") => Ok(false),
-        Some(kind) if is_media_type(kind, "text/event-stream") && status.is_success() => Ok(true),
+        Some(_) if is_stream => Ok(()),
+        Some(kind) if is_media_type(kind, "application/json") => Ok(()),
         _ => Err(UpstreamError::NotAnAnswer("neither JSON nor a stream of events")),
     }
 }
