@@ -24,7 +24,7 @@ from pathlib import Path
 import genai_prices.data
 from genai_prices import types
 
-FORMAT = 1
+FORMAT = 2
 PROVIDERS = ["anthropic", "openai"]
 CLASSES = ["input", "cached_input", "cache_write_5m", "cache_write_1h", "output"]
 SERVICES = ["batch", "flex", "priority", "fast", "ultrafast"]

@@ -117,7 +117,8 @@ pub fn check_redirect_uri(uri: &str) -> Result<(), &'static str> {
     }
     let (scheme, rest) = uri.split_once("://").ok_or("a redirect URI is absolute: https://…")?;
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    if authority.is_empty() || authority.contains('@') {
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
+    if authority.is_empty() || !authority.bytes().all(is_host) {
         return Err("a redirect URI names a host, and no user");
     }
     let is_localhost = authority == "localhost" || authority.starts_with("localhost:");
@@ -208,6 +209,8 @@ mod tests {
             "https:///x",
             "myapp://cb",
             "http://localhost.evil/",
+            "https://a.example;sandbox/",
+            "https://a.example,b.example/",
         ] {
             assert!(check_redirect_uri(bad).is_err(), "{bad}");
         }

@@ -92,6 +92,17 @@ impl CostSum {
         self.0 = self.0.saturating_add(part);
     }
 
+    /// Adds what `count` units cost at `price` for every `per` of them.
+    pub fn add_part(&mut self, count: u64, price: Money, per: u64) {
+        let whole = i128::from(count)
+            .saturating_mul(i128::from(price.0))
+            .saturating_mul(TOKENS_PER_RATE);
+        let per = i128::from(per.max(1));
+        // Rounded up here to the millionth of a nano-dollar, which the last rounding hides.
+        let part = whole.div_euclid(per) + i128::from(whole.rem_euclid(per) > 0);
+        self.0 = self.0.saturating_add(part);
+    }
+
     pub fn add_money(&mut self, amount: Money) {
         self.0 = self.0.saturating_add(i128::from(amount.0) * TOKENS_PER_RATE);
     }
@@ -209,6 +220,22 @@ mod tests {
         sum.add(1, Rate::from_nanos_per_million(400_000));
 
         assert_eq!(sum.total(), Money::from_nanos(1));
+    }
+
+    #[test]
+    fn a_price_for_many_units_is_shared_out_exactly() {
+        let cost = |count, price: &str, per| {
+            let mut sum = CostSum::default();
+            sum.add_part(count, price.parse().unwrap(), per);
+            sum.total()
+        };
+        let (hour, price) = (3_600_000, "0.06");
+
+        assert_eq!(cost(hour, price, hour), Money::from_nanos(60_000_000));
+        // A minute is a sixtieth; a millisecond costs 16.67 nano-dollars.
+        assert_eq!(cost(60_000, price, hour), Money::from_nanos(1_000_000));
+        assert_eq!(cost(1, price, hour), Money::from_nanos(17));
+        assert_eq!(cost(u64::MAX, "1000000000", 1), Money::from_nanos(i64::MAX));
     }
 
     proptest! {

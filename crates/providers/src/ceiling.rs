@@ -9,7 +9,7 @@ use aipassport_domain::{
     policy::{CallCost, CostCeiling, OutputCap},
 };
 
-use crate::prices::{PricedModel, ServiceTier};
+use crate::prices::{MostInput, Outputs, PricedModel, ServiceTier};
 
 /// What was found in the content of a request that decides how many input tokens it can have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,16 +65,9 @@ pub(crate) fn ceiling(asked: &Asked, model: Option<&PricedModel>) -> (CallCost, 
         (None, None) => return (CallCost::Unbounded("it sets no limit on output tokens"), input_tokens),
     };
 
-    let (mut input_cost, mut output_rate) = model.ceiling(input_tokens);
-    if let Some(tier) = asked.tier {
-        // The provider may serve the call at the standard tier after all.
-        let Some(list) = model.service_tier(tier) else {
-            return (CallCost::Unpriced, input_tokens);
-        };
-        let (tier_cost, tier_rate) = list.ceiling(input_tokens);
-        input_cost = input_cost.max(tier_cost);
-        output_rate = output_rate.max(tier_rate);
-    }
+    let Some((mut input_cost, mut output_rate)) = prices(asked, model, MostInput::text(input_tokens)) else {
+        return (CallCost::Unpriced, input_tokens);
+    };
     if asked.has_regional_surcharge {
         input_cost = with_surcharge(input_cost);
         output_rate = Rate::from_nanos_per_million(with_tenth(output_rate.nanos_per_million()));
@@ -86,6 +79,17 @@ pub(crate) fn ceiling(asked: &Asked, model: Option<&PricedModel>) -> (CallCost, 
         choices: asked.choices.saturating_mul(asked.rounds.max(1)),
     };
     (CallCost::AtMost(cost), input_tokens)
+}
+
+/// The most that `input` can cost, and the highest rate of output, at whichever service it is.
+fn prices(asked: &Asked, model: &PricedModel, input: MostInput) -> Option<(Money, Rate)> {
+    let (input_cost, output_rate) = model.ceiling(input, Outputs::TEXT)?;
+    let Some(tier) = asked.tier else {
+        return Some((input_cost, output_rate));
+    };
+    // The provider may serve the call at the standard tier after all.
+    let (tier_cost, tier_rate) = model.service_tier(tier)?.ceiling(input, Outputs::TEXT)?;
+    Some((input_cost.max(tier_cost), output_rate.max(tier_rate)))
 }
 
 /// A token is at least one byte of the text it stands for, and text is never longer than the JSON

@@ -148,10 +148,10 @@ impl Metering {
 
     fn cost(&self, prices: &PriceBook, seen: &Metered, usage: &Usage) -> Option<Money> {
         let model = prices.model(&self.provider, &self.model)?;
-        let mut cost = model.cost(usage);
-        if let Some(list) = self.tier.and_then(|tier| model.service_tier(tier)) {
+        let mut cost = model.cost(usage)?;
+        if let Some(tier) = self.tier {
             // Which of the two served the call is not always said.
-            cost = cost.max(list.cost(usage));
+            cost = cost.max(model.cost_at(Some(tier), usage)?);
         }
         if seen.has_regional_surcharge {
             cost = with_surcharge(cost);
@@ -232,12 +232,9 @@ impl Metered {
     pub(crate) fn report(&mut self, usage: Usage) {
         let before = self.usage.unwrap_or_default();
         self.usage = Some(Usage {
-            input_tokens: usage.input_tokens.max(before.input_tokens),
-            cached_input_tokens: usage.cached_input_tokens.max(before.cached_input_tokens),
             cache_write_5m_tokens: usage.cache_write_5m_tokens,
             cache_write_1h_tokens: usage.cache_write_1h_tokens,
-            output_tokens: usage.output_tokens.max(before.output_tokens),
-            reasoning_tokens: usage.reasoning_tokens.max(before.reasoning_tokens),
+            ..usage.max_of_each(before)
         });
     }
 }

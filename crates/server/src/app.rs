@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clock::Clock, config::Config, gateway::Gateway, password::Passwords, random::Random, signing::SigningKeys,
-    vault::Vault,
+    strangers::Strangers, vault::Vault,
 };
 
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub struct Parts {
     pub passwords: Passwords,
     pub signing: SigningKeys,
     pub prices: PriceBook,
+    /// What was taken down for whom nobody knows.
+    pub strangers: Strangers,
     /// Caches, upstream connections and open streams.
     pub gateway: Gateway,
     /// Work that shutdown waits for.

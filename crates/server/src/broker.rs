@@ -24,6 +24,7 @@ use crate::{
     routes::Routes,
     serve::{self, Listening},
     signing::{SigningError, SigningKeys},
+    strangers::Strangers,
     tls,
 };
 
@@ -100,12 +101,15 @@ impl Broker {
             header_timeout: config.requests.header_timeout,
             stall_timeout: config.requests.body_timeout,
             most_connections: config.requests.most_connections,
+            connections_per_address_percent: config.requests.connections_per_address_percent,
+            proxies: config.trusted_proxies.clone(),
             drain_timeout: config.requests.drain_timeout,
         };
         let app = App::new(Parts {
             gateway: Gateway::new()?,
             prices: PriceBook::embedded()?,
             passwords: Passwords::new(random.as_ref()),
+            strangers: Strangers::new(config.strangers),
             config,
             store,
             clock,

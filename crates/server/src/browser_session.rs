@@ -144,8 +144,9 @@ impl SignedIn {
         }
     }
 
-    /// Whether the user signed in so lately that a risky act needs no password.
-    pub fn is_fresh(&self, now: Timestamp) -> bool {
-        now < self.session.started_at.plus_seconds(FRESH_SECONDS)
+    /// Whether a risky act needs the password again: the sign-in is a while ago, and there is one.
+    pub fn asks_password(&self, now: Timestamp) -> bool {
+        let is_fresh = now < self.session.started_at.plus_seconds(FRESH_SECONDS);
+        self.user.password_hash.is_some() && !is_fresh
     }
 }

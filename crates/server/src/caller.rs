@@ -59,6 +59,16 @@ pub async fn changing(app: &App, headers: &HeaderMap) -> Result<User, CallerErro
     Ok(signed_in.user)
 }
 
+/// Whether the caller has to sign in again before anything is allowed that was not before: a browser
+/// that was left open, or a stolen cookie, must not raise a limit. (A bearer was made with care.)
+pub async fn has_to_sign_in_again(app: &App, headers: &HeaderMap) -> Result<bool, CallerError> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return Ok(false);
+    }
+    let signed_in = at_browser(app, headers).await?;
+    Ok(signed_in.asks_password(app.clock.now()))
+}
+
 async fn at_browser(app: &App, headers: &HeaderMap) -> Result<SignedIn, CallerError> {
     browser_session::signed_in(app, headers)
         .await?

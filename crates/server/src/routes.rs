@@ -1,10 +1,20 @@
 //! What answers where. Each part brings its own routes; nothing is registered elsewhere.
 
 use aipassport_providers::adapter;
-use axum::{Router, body::Body, extract::Request, middleware::map_request_with_state, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    extract::{DefaultBodyLimit, Request},
+    middleware::map_request_with_state,
+    response::Response,
+};
 use tower::ServiceExt;
 
 use crate::{api, app::App, gateway, oauth, serve, web};
+
+/// Nobody has more to say than this outside the providers' paths; some bodies are read before it is
+/// known who sent them.
+const LARGEST_BODY: usize = 256 * 1024;
 
 /// Everything that answers requests.
 #[derive(Clone)]
@@ -20,6 +30,7 @@ impl Routes {
             .merge(api::routes())
             .merge(web::routes(&app))
             .layer(map_request_with_state(app.clone(), serve::hurry))
+            .layer(DefaultBodyLimit::max(LARGEST_BODY))
             // It times bodies itself, and says so in the provider's own words.
             .merge(gateway::routes())
             .with_state(app.clone());

@@ -28,6 +28,7 @@ mod refresh_tokens;
 mod sign_in;
 mod signing_keys;
 mod sql;
+mod sweep;
 mod users;
 
 pub use audit::AuditRecord;

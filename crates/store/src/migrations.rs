@@ -32,6 +32,7 @@ macro_rules! migrations {
 const MIGRATIONS: &[Migration] = migrations! {
     1 "0001_consent_path",
     2 "0002_ledger",
+    3 "0003_usage_classes",
     5 "0005_price_overrides",
 };
 

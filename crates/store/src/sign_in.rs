@@ -125,10 +125,16 @@ impl Store {
         Ok(true)
     }
 
-    /// Ends every session of a user, and the codes that they approved and nobody has redeemed.
+    /// Ends every session of a user, every bearer, and the codes that they approved and nobody has
+    /// redeemed: all that somebody else may have got hold of.
     pub async fn end_browser_sessions(&self, user_id: &UserId, event: &AuditEvent) -> Result<(), StoreError> {
         let mut tx = self.begin_write().await?;
         sql("delete from browser_sessions where tenant_id = $1 and user_id = $2")
+            .bind(&event.tenant_id)
+            .bind(user_id)
+            .execute(&mut *tx)
+            .await?;
+        sql("delete from api_tokens where tenant_id = $1 and user_id = $2")
             .bind(&event.tenant_id)
             .bind(user_id)
             .execute(&mut *tx)

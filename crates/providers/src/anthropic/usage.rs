@@ -138,6 +138,7 @@ fn report(usage: &str, seen: &mut Metered) -> bool {
             .unwrap_or_default()
             .thinking_tokens
             .unwrap_or_default(),
+        ..Usage::default()
     });
     let searches = reported.server_tool_use.unwrap_or_default().web_search_requests;
     seen.web_searches = seen.web_searches.max(searches.unwrap_or_default());

@@ -247,6 +247,7 @@ fn report(usage: &str, seen: &mut Metered) -> bool {
         cache_write_1h_tokens: seen.cache_writes.long(),
         output_tokens,
         reasoning_tokens: output.unwrap_or_default().reasoning_tokens.unwrap_or_default(),
+        ..Usage::default()
     });
     true
 }

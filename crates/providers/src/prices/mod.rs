@@ -8,19 +8,24 @@ mod file;
 mod list;
 #[cfg(test)]
 mod tests;
+mod units;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aipassport_domain::{
     authorization_details::Capability,
     ids::ProviderId,
-    money::{Money, Rate},
+    money::{CostSum, Money, Rate},
     usage::Usage,
 };
 use serde::Deserialize;
 
 use self::file::{ModelOnFile, PriceFile};
-pub use self::list::{PriceList, Rates};
+use self::units::UnitPrices;
+pub use self::{
+    list::{MostInput, Outputs, PriceList, Rates},
+    units::{ImagePrice, Unit},
+};
 
 const EMBEDDED: &str = include_str!("../../data/prices.json");
 /// A test checks that it is the digest of [`EMBEDDED`].
@@ -150,7 +155,11 @@ pub struct PricedModel {
     pub max_output_tokens: Option<u64>,
     /// Whether it can write reasoning, which is billed as output and not always shown.
     pub may_reason: bool,
+    /// The day on which the provider stops serving it, as `2027-02-16`, if one is announced.
+    pub retires: Option<String>,
     standard: PriceList,
+    units: UnitPrices,
+    images: Vec<ImagePrice>,
     service_tiers: BTreeMap<ServiceTier, PriceList>,
 }
 
@@ -177,20 +186,78 @@ pub enum PriceClass {
 /// A question of a page and an answer of a screen.
 const SAMPLE_INPUT_TOKENS: u64 = 1_000;
 const SAMPLE_OUTPUT_TOKENS: u64 = 500;
+/// The same answer, spoken or listened to.
+const SAMPLE_AUDIO_TOKENS: u64 = 2_000;
+const SAMPLE_SECONDS: u64 = 120;
+const SAMPLE_CHARACTERS: u64 = 2_000;
+/// A square image of middling quality.
+const SAMPLE_IMAGE_TOKENS: u64 = 1_056;
 /// A class ends below this cost of the sample: 200 questions to the dollar, then 67.
 const CLASS_ONE_ENDS: Money = Money::from_nanos(5_000_000);
 const CLASS_TWO_ENDS: Money = Money::from_nanos(15_000_000);
 
 impl PricedModel {
-    /// What `usage` costs at the standard service.
-    pub fn cost(&self, usage: &Usage) -> Money {
-        self.standard.cost(usage)
+    /// What `usage` costs at the standard service; `None` if any of it has no price, which is not
+    /// a price of zero. Images that are priced by size have theirs in
+    /// [`cost_of_images`](Self::cost_of_images).
+    pub fn cost(&self, usage: &Usage) -> Option<Money> {
+        self.cost_at(None, usage)
     }
 
-    /// The most that `input_tokens` can cost, whatever part of them is cached, and the highest
-    /// rate of output beside them.
-    pub fn ceiling(&self, input_tokens: u64) -> (Money, Rate) {
-        self.standard.ceiling(input_tokens)
+    /// As [`cost`](Self::cost), at this service.
+    pub fn cost_at(&self, tier: Option<ServiceTier>, usage: &Usage) -> Option<Money> {
+        self.sum(tier, usage).map(CostSum::total)
+    }
+
+    /// What `usage` costs when each of its images is of this size and quality.
+    pub fn cost_of_images(&self, usage: &Usage, size: &str, quality: &str) -> Option<Money> {
+        let each = self.image_price(size, quality)?;
+        let mut sum = self.sum(None, &Usage { images: 0, ..*usage })?;
+        sum.add_part(usage.images, each, 1);
+        Some(sum.total())
+    }
+
+    fn sum(&self, tier: Option<ServiceTier>, usage: &Usage) -> Option<CostSum> {
+        let list = match tier {
+            None => &self.standard,
+            Some(tier) => self.service_tiers.get(&tier)?,
+        };
+        let mut sum = list.sum(usage)?;
+        self.units.add(usage, list.prices_images(), &mut sum)?;
+        Some(sum)
+    }
+
+    /// The most that so much input can cost, whatever part of it is cached, and the highest rate
+    /// of the outputs asked for; `None` if one of them has no price. What is priced by units is
+    /// beside it: there the cost of the most is the most it can cost.
+    pub fn ceiling(&self, input: MostInput, outputs: Outputs) -> Option<(Money, Rate)> {
+        self.standard.ceiling(input, outputs)
+    }
+
+    /// What a million of `unit` cost.
+    pub fn unit_price(&self, unit: Unit) -> Option<Rate> {
+        self.units.rate(unit)
+    }
+
+    /// What one image of exactly this size and quality costs, where they decide it.
+    pub fn image_price(&self, size: &str, quality: &str) -> Option<Money> {
+        let is_asked = |image: &&ImagePrice| image.size == size && image.quality == quality;
+        self.images.iter().find(is_asked).map(|image| image.price)
+    }
+
+    /// What one image can cost at most, where its size and quality decide it.
+    pub fn image_price_most(&self) -> Option<Money> {
+        self.images.iter().map(|image| image.price).max()
+    }
+
+    /// Every size and quality that has a price, where they decide it.
+    pub fn image_prices(&self) -> &[ImagePrice] {
+        &self.images
+    }
+
+    /// The rates for tokens of a short call.
+    pub fn rates(&self) -> Rates {
+        self.standard.rates(0)
     }
 
     /// The prices at a service other than the standard one, if they are known.
@@ -199,7 +266,7 @@ impl PricedModel {
     }
 
     /// The cost of a call of this size without a cache, for sentences such as "about 900 questions".
-    pub fn sample_cost(&self, input_tokens: u64, output_tokens: u64) -> Money {
+    pub fn sample_cost(&self, input_tokens: u64, output_tokens: u64) -> Option<Money> {
         self.cost(&Usage {
             input_tokens,
             output_tokens,
@@ -208,14 +275,36 @@ impl PricedModel {
     }
 
     pub fn class(&self) -> PriceClass {
-        let cost = self.sample_cost(SAMPLE_INPUT_TOKENS, SAMPLE_OUTPUT_TOKENS);
-        if cost < CLASS_ONE_ENDS {
-            PriceClass::One
-        } else if cost < CLASS_TWO_ENDS {
-            PriceClass::Two
-        } else {
-            PriceClass::Three
+        match self.usual_cost() {
+            cost if cost < CLASS_ONE_ENDS => PriceClass::One,
+            cost if cost < CLASS_TWO_ENDS => PriceClass::Two,
+            _ => PriceClass::Three,
         }
+    }
+
+    /// A question and its answer, and one of whatever else the model is priced by.
+    fn usual_cost(&self) -> Money {
+        let Rates {
+            input,
+            output,
+            audio_output,
+            image_output,
+            ..
+        } = self.rates();
+        let mut sum = CostSum::default();
+        for (count, rate) in [
+            (SAMPLE_INPUT_TOKENS, input),
+            (SAMPLE_OUTPUT_TOKENS, output),
+            (SAMPLE_AUDIO_TOKENS, audio_output),
+            (SAMPLE_IMAGE_TOKENS, image_output),
+            (SAMPLE_SECONDS, self.unit_price(Unit::Second)),
+            (SAMPLE_CHARACTERS, self.unit_price(Unit::Character)),
+            (1, self.unit_price(Unit::Page)),
+        ] {
+            sum.add(count, rate.unwrap_or_default());
+        }
+        sum.add_money(self.image_price_most().unwrap_or_default());
+        sum.total()
     }
 }
 

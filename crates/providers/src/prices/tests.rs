@@ -15,6 +15,10 @@ fn fixture(provider: &str, id: &str) -> PricedModel {
     book.model(&ProviderId::new(provider), id).unwrap().clone()
 }
 
+fn per_million(dollars: &str) -> Rate {
+    Rate::from_nanos_per_million(usd(dollars).nanos())
+}
+
 fn usd(text: &str) -> Money {
     text.parse().unwrap()
 }
@@ -48,7 +52,7 @@ fn a_small_question_to_gpt_4o_mini() {
     };
 
     // 1,000 × $0.15 / M = $0.00015, and 500 × $0.60 / M = $0.0003.
-    assert_eq!(fixture("openai", "gpt-4o-mini").cost(&usage), usd("0.00045"));
+    assert_eq!(fixture("openai", "gpt-4o-mini").cost(&usage), Some(usd("0.00045")));
 }
 
 #[test]
@@ -61,7 +65,7 @@ fn gpt_4o_reads_its_cache_at_half_the_price() {
     };
 
     // 1,024 × $2.50 / M = $0.00256; 2,048 × $1.25 / M = $0.00256; 300 × $10 / M = $0.003.
-    assert_eq!(fixture("openai", "gpt-4o").cost(&usage), usd("0.00812"));
+    assert_eq!(fixture("openai", "gpt-4o").cost(&usage), Some(usd("0.00812")));
 }
 
 #[test]
@@ -74,7 +78,7 @@ fn threat_138_reasoning_is_billed_as_output_and_only_once() {
     };
 
     // 200 × $0.75 / M = $0.00015, and 1,500 × $4.50 / M = $0.00675.
-    assert_eq!(fixture("openai", "gpt-5.4-mini").cost(&usage), usd("0.0069"));
+    assert_eq!(fixture("openai", "gpt-5.4-mini").cost(&usage), Some(usd("0.0069")));
 }
 
 #[test]
@@ -92,9 +96,9 @@ fn threat_138_one_token_over_the_step_makes_every_token_dearer() {
     };
 
     // 200,000 × $2.50 / M = $0.50; 72,000 × $0.25 / M = $0.018; 1,000 × $15 / M = $0.015.
-    assert_eq!(model.cost(&at_the_step), usd("0.533"));
+    assert_eq!(model.cost(&at_the_step), Some(usd("0.533")));
     // 200,000 × $5 / M = $1; 72,001 × $0.50 / M = $0.0360005; 1,000 × $22.50 / M = $0.0225.
-    assert_eq!(model.cost(&beyond), usd("1.0585005"));
+    assert_eq!(model.cost(&beyond), Some(usd("1.0585005")));
 }
 
 #[test]
@@ -108,9 +112,9 @@ fn of_several_steps_the_longest_that_is_reached_applies() {
     let model = book.model(&ProviderId::new("openai"), "gpt-5.4").unwrap();
 
     // 9 × $2.50 / M, 10 × $3 / M, and 300,000 × $5 / M.
-    assert_eq!(model.sample_cost(9, 0), usd("0.0000225"));
-    assert_eq!(model.sample_cost(10, 0), usd("0.00003"));
-    assert_eq!(model.sample_cost(300_000, 0), usd("1.50"));
+    assert_eq!(model.sample_cost(9, 0), Some(usd("0.0000225")));
+    assert_eq!(model.sample_cost(10, 0), Some(usd("0.00003")));
+    assert_eq!(model.sample_cost(300_000, 0), Some(usd("1.50")));
 }
 
 #[test]
@@ -121,12 +125,15 @@ fn threat_138_claude_writes_its_cache_at_two_prices_and_reads_it_at_a_tenth() {
         cache_write_5m_tokens: 2_000,
         cache_write_1h_tokens: 1_000,
         output_tokens: 400,
-        reasoning_tokens: 0,
+        ..Usage::default()
     };
 
     // 10 × $3 / M = $0.00003; 5,000 × $0.30 / M = $0.0015; 2,000 × $3.75 / M = $0.0075;
     // 1,000 × $6 / M = $0.006; 400 × $15 / M = $0.006.
-    assert_eq!(fixture("anthropic", "claude-sonnet-4-6").cost(&usage), usd("0.02103"));
+    assert_eq!(
+        fixture("anthropic", "claude-sonnet-4-6").cost(&usage),
+        Some(usd("0.02103"))
+    );
 }
 
 #[test]
@@ -134,8 +141,11 @@ fn an_embedding_costs_its_input() {
     let model = fixture("openai", "text-embedding-3-small");
 
     // 8,191 × $0.02 / M.
-    assert_eq!(model.sample_cost(8_191, 0), usd("0.00016382"));
-    assert_eq!(model.ceiling(8_191), (usd("0.00016382"), Rate::ZERO));
+    assert_eq!(model.sample_cost(8_191, 0), Some(usd("0.00016382")));
+    assert_eq!(
+        model.ceiling(MostInput::text(8_191), Outputs::NONE),
+        Some((usd("0.00016382"), Rate::ZERO))
+    );
 }
 
 #[test]
@@ -148,7 +158,7 @@ fn threat_138_part_of_a_nano_dollar_is_rounded_up() {
     };
 
     // 1 × $0.0625 / M = $0.0000000625.
-    assert_eq!(batch.cost(&usage), usd("0.000000063"));
+    assert_eq!(batch.cost(&usage), Some(usd("0.000000063")));
 }
 
 #[test]
@@ -161,20 +171,20 @@ fn a_cache_without_a_price_of_its_own_costs_as_much_as_input() {
     };
 
     // 3,000 × $15 / M.
-    assert_eq!(fixture("openai", "gpt-5-pro").cost(&usage), usd("0.045"));
+    assert_eq!(fixture("openai", "gpt-5-pro").cost(&usage), Some(usd("0.045")));
 }
 
 #[test]
 fn a_ceiling_is_at_the_dearest_way_to_read_the_input() {
     let sonnet = fixture("anthropic", "claude-sonnet-4-6");
     let haiku = fixture("anthropic", "claude-haiku-5-5");
-    let per_million = |dollars: &str| Rate::from_nanos_per_million(usd(dollars).nanos());
+    let ceiling = |model: &PricedModel, tokens| model.ceiling(MostInput::text(tokens), Outputs::TEXT).unwrap();
 
     // All of it written to the cache for an hour: 1,000 × $6 / M.
-    assert_eq!(sonnet.ceiling(1_000), (usd("0.006"), per_million("15")));
+    assert_eq!(ceiling(&sonnet, 1_000), (usd("0.006"), per_million("15")));
     // 100,000 × $0.20 / M, and then 100,001 × $1 / M.
-    assert_eq!(haiku.ceiling(100_000), (usd("0.02"), per_million("0.5")));
-    assert_eq!(haiku.ceiling(100_001), (usd("0.100001"), per_million("2.5")));
+    assert_eq!(ceiling(&haiku, 100_000), (usd("0.02"), per_million("0.5")));
+    assert_eq!(ceiling(&haiku, 100_001), (usd("0.100001"), per_million("2.5")));
 }
 
 #[test]
@@ -234,11 +244,11 @@ fn threat_143_a_price_that_is_not_a_plain_decimal_is_refused() {
 
 #[test]
 fn a_file_with_anything_unknown_in_it_is_refused() {
-    assert!(refusal(r#""format": 1"#, r#""format": 2"#).contains("format 2"));
-    assert!(refusal(r#""format": 1"#, r#""format": 1, "note": """#).contains("unknown field `note`"));
+    assert!(refusal(r#""format": 2"#, r#""format": 1"#).contains("format 1"));
+    assert!(refusal(r#""format": 2"#, r#""format": 2, "note": """#).contains("unknown field `note`"));
     assert!(refusal(r#""name": "a list""#, r#""name": "", "note": """#).contains("unknown field `note`"));
     assert!(refusal(r#""id": "gpt-4o""#, r#""id": "gpt-4o", "note": """#).contains("unknown field `note`"));
-    assert!(refusal(r#""input": "15""#, r#""input": "15", "image": "9""#).contains("unknown field `image`"));
+    assert!(refusal(r#""input": "15""#, r#""input": "15", "video": "9""#).contains("unknown field `video`"));
     assert!(refusal(r#""batch": ["#, r#""later": ["#).contains("unknown variant `later`"));
 }
 
@@ -289,6 +299,7 @@ fn every_claude_of_the_snapshot_charges_more_for_writing_its_cache_than_for_read
 
     for model in book.models(&ProviderId::new("anthropic")) {
         let rates = model.standard.rates(0);
+        assert!(rates.cached_input.is_some(), "{}", model.id);
         assert!(rates.cached_input < rates.input, "{}", model.id);
         assert!(rates.input < rates.cache_write_5m, "{}", model.id);
         assert!(rates.cache_write_5m < rates.cache_write_1h, "{}", model.id);
@@ -300,32 +311,64 @@ fn tokens() -> impl Strategy<Value = u64> {
     prop_oneof![0..10_u64, 0..120_000_u64, 0..400_000_u64]
 }
 
+/// Usage of what the model has prices for.
+fn usage_of(list: &PriceList, counts: &[u64]) -> Usage {
+    let rates = list.rates(0);
+    let count = |place: usize, rate: Option<Rate>| rate.map_or(0, |_| counts[place]);
+    Usage {
+        input_tokens: count(0, rates.input),
+        cached_input_tokens: count(1, rates.cached_input),
+        cache_write_5m_tokens: count(2, rates.cache_write_5m),
+        cache_write_1h_tokens: count(3, rates.cache_write_1h),
+        audio_input_tokens: count(4, rates.audio_input),
+        cached_audio_input_tokens: count(5, rates.cached_audio_input),
+        image_input_tokens: count(6, rates.image_input),
+        cached_image_input_tokens: count(7, rates.cached_image_input),
+        output_tokens: count(8, rates.output),
+        reasoning_tokens: count(8, rates.output),
+        audio_output_tokens: count(9, rates.audio_output),
+        image_output_tokens: count(10, rates.image_output),
+        ..Usage::default()
+    }
+}
+
+/// The most of each kind of input, with so much of each unused.
+fn most_input(usage: &Usage, unused: u64) -> MostInput {
+    let most = |used: u64| if used == 0 { 0 } else { used + unused };
+    let audio_tokens = usage.audio_input_tokens + usage.cached_audio_input_tokens;
+    let image_tokens = usage.image_input_tokens + usage.cached_image_input_tokens;
+    MostInput {
+        tokens: most(usage.total_input_tokens() - audio_tokens - image_tokens),
+        audio_tokens: most(audio_tokens),
+        image_tokens: most(image_tokens),
+    }
+}
+
+fn outputs_of(usage: &Usage) -> Outputs {
+    Outputs {
+        text: usage.output_tokens > 0,
+        audio: usage.audio_output_tokens > 0,
+        image: usage.image_output_tokens > 0,
+    }
+}
+
 proptest! {
     /// The promise that a hold is never too small, for every price there is.
     #[test]
     fn no_usage_costs_more_than_its_ceiling(
-        input in tokens(),
-        cached in tokens(),
-        written_5m in tokens(),
-        written_1h in tokens(),
-        output in tokens(),
+        counts in proptest::collection::vec(tokens(), 11),
         unused_input in tokens(),
         unused_output in tokens(),
     ) {
-        let usage = Usage {
-            input_tokens: input,
-            cached_input_tokens: cached,
-            cache_write_5m_tokens: written_5m,
-            cache_write_1h_tokens: written_1h,
-            output_tokens: output,
-            reasoning_tokens: output,
-        };
-
         for (id, list) in every_list(&PriceBook::embedded().unwrap()) {
-            let (most_input, output_rate) = list.ceiling(usage.total_input_tokens() + unused_input);
+            let usage = usage_of(list, &counts);
+            let (most_input, output_rate) = list
+                .ceiling(most_input(&usage, unused_input), outputs_of(&usage))
+                .unwrap();
             let mut most_output = CostSum::default();
-            most_output.add(output + unused_output, output_rate);
-            prop_assert!(list.cost(&usage) <= most_input.saturating_add(most_output.total()), "{id}");
+            most_output.add(usage.total_output_tokens() + unused_output, output_rate);
+            let cost = list.cost(&usage).unwrap();
+            prop_assert!(cost <= most_input.saturating_add(most_output.total()), "{id}");
         }
     }
 
@@ -333,8 +376,12 @@ proptest! {
     #[test]
     fn a_ceiling_never_falls_as_input_grows(fewer in 0..1_000_000_u64, more in 0..1_000_000_u64) {
         for (id, list) in every_list(&PriceBook::embedded().unwrap()) {
-            let (low, high) = (list.ceiling(fewer), list.ceiling(fewer + more));
-            prop_assert!(low.0 <= high.0 && low.1 <= high.1, "{id}");
+            let outputs = Outputs { text: list.rates(0).output.is_some(), ..Outputs::NONE };
+            let ceiling = |tokens| list.ceiling(MostInput::text(tokens), outputs);
+            let (low, high) = (ceiling(fewer), ceiling(fewer + more));
+            if let (Some(low), Some(high)) = (low, high) {
+                prop_assert!(low.0 <= high.0 && low.1 <= high.1, "{id}");
+            }
         }
     }
 }

@@ -7,7 +7,10 @@ use aipassport_domain::{
     policy::{CallCost, OutputCap},
     usage::Usage,
 };
-use aipassport_providers::request::ReadError;
+use aipassport_providers::{
+    prices::{MostInput, Outputs, PricedModel},
+    request::ReadError,
+};
 use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -97,12 +100,16 @@ fn bytes_count_as_an_image_only_where_the_provider_reads_one() {
     assert!(ceiling_of(json!([{"type": "document", "source": plain}])) >= as_text);
 }
 
+fn dearest_input(model: &PricedModel, tokens: u64) -> Money {
+    model.ceiling(MostInput::text(tokens), Outputs::TEXT).unwrap().0
+}
+
 #[test]
 fn what_has_no_known_size_is_held_for_as_a_full_context() {
     let context = |model: &str, input_tokens| {
         let provider = provider_of(if model.starts_with("claude") { MESSAGES } else { CHAT }).id();
         let provider = ProviderId::new(provider);
-        PRICES.model(&provider, model).unwrap().ceiling(input_tokens).0
+        dearest_input(PRICES.model(&provider, model).unwrap(), input_tokens)
     };
     for body in [
         json!({"model": "gpt-4o", "input": [{"role": "user", "content": [{"type": "input_file", "file_url": "x"}]}]}),
@@ -146,11 +153,8 @@ fn a_search_is_held_for_with_every_round_and_every_fee() {
     let one = request(json!([{"type": "web_search_20260318", "name": "web_search", "max_uses": 1}]));
     let five = request(json!([{"type": "web_search_20260318", "name": "web_search", "max_uses": 5}]));
 
-    let context = PRICES
-        .model(&ProviderId::new("anthropic"), "claude-haiku-4-5")
-        .unwrap()
-        .ceiling(11 * 200_000)
-        .0;
+    let haiku = PRICES.model(&ProviderId::new("anthropic"), "claude-haiku-4-5").unwrap();
+    let context = dearest_input(haiku, 11 * 200_000);
     assert!(one.fixed > context && one.choices == 11);
     assert_eq!(five.fixed, one.fixed.saturating_add(Money::from_cents(4)));
 }
@@ -189,9 +193,9 @@ proptest! {
             cache_write_5m_tokens: share(2),
             cache_write_1h_tokens: share(3),
             output_tokens: cap,
-            reasoning_tokens: 0,
+            ..Usage::default()
         };
-        let cost = PRICES.model(&read.call.provider, model).unwrap().cost(&usage);
+        let cost = PRICES.model(&read.call.provider, model).unwrap().cost(&usage).unwrap();
         let mut held = CostSum::default();
         held.add_money(ceiling.fixed);
         held.add(cap, ceiling.output_rate);

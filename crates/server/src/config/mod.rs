@@ -3,7 +3,11 @@
 //! [`Config`] is what the rest of the program is handed. Where its values come from (command line,
 //! environment, `aipassport.toml`, in that order) is decided in `load.rs`.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use aipassport_domain::{consent::Defaults, ids::UserId, limits::Limits, money::Money, time::Period};
 use aipassport_store::DatabaseUrl;
@@ -21,9 +25,10 @@ pub struct Config {
     pub key_file: PathBuf,
     pub tls: Option<Tls>,
     /// Reverse proxies whose forwarding headers are believed.
-    pub trusted_proxies: Vec<std::net::IpAddr>,
+    pub trusted_proxies: Vec<IpAddr>,
     pub upstreams: Upstreams,
     pub registration: Registration,
+    pub strangers: Strangers,
     pub tokens: Tokens,
     /// What is filled in where neither client nor user set a limit.
     pub grants: Defaults,
@@ -76,6 +81,13 @@ pub struct Registration {
     pub required: bool,
 }
 
+/// How often those may ask from one address of whom nobody knows who they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Strangers {
+    pub requests: u64,
+    pub per_seconds: u32,
+}
+
 #[derive(Clone, Debug)]
 pub struct Tokens {
     pub access_seconds: i64,
@@ -91,6 +103,11 @@ pub struct Requests {
     /// How long a body may take; also how long a client may read nothing of its answer.
     pub body_timeout: Duration,
     pub most_connections: usize,
+    /// How much of them one address may take.
+    pub connections_per_address_percent: usize,
+    /// How many bodies of the largest size are held in memory at once, of one grant and of all.
+    pub bodies_per_grant: usize,
+    pub bodies_together: usize,
     /// How long calls under way may go on after the stop began.
     pub drain_timeout: Duration,
 }
@@ -115,6 +132,10 @@ impl Config {
                 total_timeout: Duration::from_hours(1),
             },
             registration: Registration { required: false },
+            strangers: Strangers {
+                requests: 60,
+                per_seconds: 600,
+            },
             tokens: Tokens {
                 access_seconds: 600,
                 code_seconds: 60,
@@ -136,6 +157,9 @@ impl Config {
                 header_timeout: Duration::from_secs(20),
                 body_timeout: Duration::from_mins(1),
                 most_connections: 4096,
+                connections_per_address_percent: 25,
+                bodies_per_grant: 4,
+                bodies_together: 16,
                 drain_timeout: Duration::from_secs(30),
             },
             log: Log {

@@ -154,7 +154,9 @@ impl GatewayError {
             Self::Upstream(UpstreamError::TimedOut) | Self::Ended(Ending::TimedOut) => Reason::UpstreamTimedOut,
             Self::Upstream(UpstreamError::RefusedCredential) => Reason::UpstreamRefusedCredential,
             Self::Upstream(_) => Reason::UpstreamFailed,
-            Self::Stale | Self::Unavailable | Self::Ended(Ending::Unavailable) => Reason::Unavailable,
+            Self::Stale | Self::Unavailable | Self::Body(BodyError::NoRoom) | Self::Ended(Ending::Unavailable) => {
+                Reason::Unavailable
+            }
             Self::Internal => Reason::Internal,
         }
     }
@@ -191,7 +193,7 @@ impl GatewayError {
     fn retry_after(&self, status: StatusCode, now: Timestamp) -> Option<u64> {
         match self {
             Self::Denied(Denial::Limit(limit)) if status == StatusCode::TOO_MANY_REQUESTS => Some(wait(limit, now)),
-            Self::Stale | Self::Unavailable => Some(1),
+            Self::Stale | Self::Unavailable | Self::Body(BodyError::NoRoom) => Some(1),
             _ => None,
         }
     }

@@ -9,10 +9,11 @@ use aipassport_domain::ids::{GrantId, ProviderId};
 use aipassport_providers::adapter::ProviderAdapter;
 use axum::{Router, extract::Request, response::Response, routing::post};
 
-use self::{grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
+use self::{bodies::Bodies, grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
 use crate::app::App;
 
 mod authenticate;
+mod bodies;
 mod error;
 mod grants;
 mod headers;
@@ -36,6 +37,7 @@ pub struct Gateway {
     tokens: Tokens,
     grants: Grants,
     live: LiveCalls,
+    bodies: Bodies,
     refusals: Refusals,
     upstream: Upstream,
 }
@@ -50,6 +52,7 @@ impl Gateway {
             tokens: Tokens::default(),
             grants: Grants::default(),
             live: LiveCalls::default(),
+            bodies: Bodies::default(),
             refusals: Refusals::default(),
             upstream: Upstream::new()?,
         })

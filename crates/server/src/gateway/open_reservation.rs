@@ -38,6 +38,10 @@ pub(super) struct OpenReservation {
 }
 
 /// What we know of the cost of a call.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every call gets its meter, and has one of these"
+)]
 enum Spent {
     /// The request has not left the broker.
     NotSent,

@@ -38,9 +38,8 @@ async fn addressed(
     body: Body,
 ) -> Result<((&'static dyn ProviderAdapter, ProviderId), Request), GatewayError> {
     let caller = authenticate(app, &head, None, app.clock.now()).await?;
-    let body = RequestBody::Unread(body)
-        .read(&head.headers, &app.config.requests)
-        .await?;
+    let mut body = RequestBody::Unread(body);
+    let body = body.read(app, &caller.token.grant_id, &head.headers).await?;
     let Ok(Value::Object(members)) = unique_json::read(&body, DEEPEST) else {
         return Err(GatewayError::Malformed("the body is one JSON object"));
     };

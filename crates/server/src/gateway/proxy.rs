@@ -3,11 +3,14 @@
 use std::{panic::AssertUnwindSafe, time::Instant};
 
 use aipassport_domain::{
-    ids::{CallId, ProviderId},
+    ids::{CallId, GrantId, ProviderId},
     policy,
     time::Timestamp,
 };
-use aipassport_providers::adapter::{ProviderAdapter, Route, RouteKind};
+use aipassport_providers::{
+    adapter::{ProviderAdapter, Route, RouteKind, Unread},
+    request::ReadRequest,
+};
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -20,7 +23,7 @@ use super::{
     live::LiveCalls,
     open_reservation::OpenReservation,
     own_grant,
-    read::{RequestBody, read},
+    read::RequestBody,
     stream::meter,
     upstream::{Outgoing, forward},
 };
@@ -104,15 +107,7 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     }
     caller.check_has_key_for(&arrival.provider)?;
 
-    let request = read(
-        app,
-        adapter,
-        &arrival.provider,
-        &route,
-        &arrival.head.headers,
-        &mut arrival.body,
-    )
-    .await?;
+    let request = arrival.read(app, &caller.token.grant_id, &route).await?;
     arrival.model = Some(request.call.model.clone());
 
     let permit = policy::authorize(caller.grant.grant(), &request.call, arrival.id.clone(), arrival.at)?;
@@ -146,6 +141,18 @@ impl Arrival {
         path.filter(|_| uri.authority().is_none())
             .and_then(|path| self.adapter.route(&self.head.method, path, uri.query()))
             .ok_or(GatewayError::NotFound)
+    }
+
+    /// Step 2: from bytes to the call that policy decides on. What is kept in memory is the grant's.
+    async fn read(&mut self, app: &App, grant_id: &GrantId, route: &Route) -> Result<ReadRequest, GatewayError> {
+        let body = self.body.read(app, grant_id, &self.head.headers).await?;
+        Ok(self.adapter.read(&Unread {
+            provider: &self.provider,
+            route,
+            headers: &self.head.headers,
+            body,
+            prices: &app.prices,
+        })?)
     }
 
     /// What was worked out here, without the provider.

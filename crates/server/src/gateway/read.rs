@@ -1,10 +1,6 @@
-//! Step 2: from the bytes of a request to the call that policy decides on.
+//! The body of a request, taken off the wire for step 2.
 
-use aipassport_domain::ids::ProviderId;
-use aipassport_providers::{
-    adapter::{ProviderAdapter, Route, Unread},
-    request::ReadRequest,
-};
+use aipassport_domain::ids::GrantId;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
@@ -12,13 +8,17 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
-use super::error::GatewayError;
-use crate::{app::App, config::Requests};
+use super::bodies::Allowance;
+use crate::app::App;
 
 /// The body of a request, read at most once however often the call is decided.
 pub(super) enum RequestBody {
     Unread(Body),
-    Read(Bytes),
+    Read {
+        bytes: Bytes,
+        /// What the bytes take, for as long as they are here.
+        _room: Allowance,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,35 +31,28 @@ pub(super) enum BodyError {
     TimedOut,
     #[error("the body broke off")]
     Broken,
-}
-
-pub(super) async fn read(
-    app: &App,
-    adapter: &dyn ProviderAdapter,
-    provider: &ProviderId,
-    route: &Route,
-    headers: &HeaderMap,
-    body: &mut RequestBody,
-) -> Result<ReadRequest, GatewayError> {
-    let body = body.read(headers, &app.config.requests).await?;
-    Ok(adapter.read(&Unread {
-        provider,
-        route,
-        headers,
-        body,
-        prices: &app.prices,
-    })?)
+    #[error("too many large bodies are being read")]
+    NoRoom,
 }
 
 impl RequestBody {
-    pub(super) async fn read(&mut self, headers: &HeaderMap, limits: &Requests) -> Result<Bytes, BodyError> {
+    pub(super) async fn read(
+        &mut self,
+        app: &App,
+        grant_id: &GrantId,
+        headers: &HeaderMap,
+    ) -> Result<Bytes, BodyError> {
         if let Self::Unread(body) = self {
+            let limits = &app.config.requests;
             check_headers(headers, limits.body_limit)?;
-            let bytes = timeout(limits.body_timeout, collect(body, limits.body_limit));
-            *self = Self::Read(bytes.await.map_err(|_| BodyError::TimedOut)??);
+            let mut room = Allowance::default();
+            let make_room = |length| room.grow(app, grant_id, length);
+            let bytes = timeout(limits.body_timeout, collect(body, limits.body_limit, make_room));
+            let bytes = bytes.await.map_err(|_| BodyError::TimedOut)??;
+            *self = Self::Read { bytes, _room: room };
         }
         match self {
-            Self::Read(bytes) => Ok(bytes.clone()),
+            Self::Read { bytes, .. } => Ok(bytes.clone()),
             Self::Unread(_) => Err(BodyError::Broken),
         }
     }
@@ -103,7 +96,11 @@ fn is_utf8(kind: &HeaderValue) -> bool {
 }
 
 /// The whole body; copied only where it comes in more than one frame.
-async fn collect(body: &mut Body, limit: usize) -> Result<Bytes, BodyError> {
+async fn collect(
+    body: &mut Body,
+    limit: usize,
+    mut make_room: impl FnMut(usize) -> Result<(), BodyError>,
+) -> Result<Bytes, BodyError> {
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or_default();
     let mut first: Option<Bytes> = None;
     let mut whole = BytesMut::new();
@@ -111,9 +108,11 @@ async fn collect(body: &mut Body, limit: usize) -> Result<Bytes, BodyError> {
         let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else {
             continue;
         };
-        if whole.len() + first.as_ref().map_or(0, Bytes::len) + data.len() > limit {
+        let length = whole.len() + first.as_ref().map_or(0, Bytes::len) + data.len();
+        if length > limit {
             return Err(BodyError::TooLarge);
         }
+        make_room(length)?;
         if first.is_none() && whole.is_empty() {
             first = Some(data);
             continue;

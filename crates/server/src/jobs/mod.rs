@@ -1,6 +1,7 @@
-//! What the broker does by itself: resolving what a crash left behind, and showing that it lives.
+//! What the broker does by itself: resolving what a crash left behind, showing that it lives, and
+//! sweeping away what nobody can use any more.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aipassport_domain::time::Timestamp;
 use aipassport_store::{DatabaseUrl, StoreError};
@@ -8,6 +9,7 @@ use aipassport_store::{DatabaseUrl, StoreError};
 use crate::app::App;
 
 const HEARTBEAT: Duration = Duration::from_secs(2);
+const BETWEEN_SWEEPS: Duration = Duration::from_hours(1);
 /// An instance that was not seen for so long is dead, and its holds are orphans. Far above the
 /// heartbeat: a machine that sleeps a moment must not lose its calls.
 const SILENCE_SECONDS: i64 = 60;
@@ -30,8 +32,9 @@ pub async fn recover(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Shows every two seconds that this instance lives, until shutdown.
+/// Shows every two seconds that this instance lives, and sweeps every hour, until shutdown.
 pub async fn run(app: App) {
+    let mut swept_at = Instant::now();
     loop {
         tokio::select! {
             () = app.shutdown.cancelled() => return,
@@ -39,6 +42,12 @@ pub async fn run(app: App) {
         }
         if let Err(error) = beat(&app).await {
             tracing::error!(%error, "the heartbeat failed");
+        }
+        if swept_at.elapsed() >= BETWEEN_SWEEPS {
+            swept_at = Instant::now();
+            if let Err(error) = app.store.sweep(&app.tenant_id, app.clock.now()).await {
+                tracing::error!(%error, "sweeping failed");
+            }
         }
     }
 }

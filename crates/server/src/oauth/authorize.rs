@@ -15,7 +15,7 @@ use aipassport_domain::{
 };
 use aipassport_store::StoreError;
 use axum::{
-    extract::{Path, RawQuery, State},
+    extract::{Path, Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode};
@@ -26,7 +26,7 @@ use super::{
     asked::{self, Asked},
     parameters::Parameters,
 };
-use crate::{app::App, browser_session, dead_end::DeadEnd};
+use crate::{app::App, browser_session, dead_end::DeadEnd, peer};
 
 /// How long a user may take to sign in and decide.
 const REQUEST_SECONDS: i64 = 600;
@@ -40,8 +40,9 @@ fn resume_path(request_id: &AuthorizationRequestId) -> String {
 ///
 /// Until the client is known and the redirect URI is one of its own, errors are shown as a page:
 /// to redirect then would make us an open redirector (RFC 9700, section 4.11).
-pub(super) async fn authorize(State(app): State<App>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    let Ok(parameters) = Parameters::parse(query.as_deref().unwrap_or_default()) else {
+pub(super) async fn authorize(State(app): State<App>, request: Request) -> Response {
+    let (head, _) = request.into_parts();
+    let Ok(parameters) = Parameters::parse(head.uri.query().unwrap_or_default()) else {
         return malformed().into_response();
     };
     let (client, redirect_uri) = match client_and_redirect_uri(&app, &parameters).await {
@@ -54,7 +55,7 @@ pub(super) async fn authorize(State(app): State<App>, RawQuery(query): RawQuery,
         issuer: &app.config.public_url,
     };
 
-    let user_id = match signed_in_user(&app, &headers).await {
+    let user_id = match signed_in_user(&app, &head.headers).await {
         Ok(user_id) => user_id,
         Err(error) => return back.error(&error),
     };
@@ -68,6 +69,13 @@ pub(super) async fn authorize(State(app): State<App>, RawQuery(query): RawQuery,
             None => ("login_required", "the user has to sign in"),
         };
         return back.refuse(code, text);
+    }
+    let place = peer::of(&app, &head.headers, &head.extensions);
+    if user_id.is_none() && app.strangers.admit(place, app.clock.now()).is_err() {
+        return back.refuse(
+            "temporarily_unavailable",
+            "too many requests came from there: try again later",
+        );
     }
     match open(&app, &client, &redirect_uri, asked).await {
         Ok(request) => next(&app, &request, user_id.as_ref()),

@@ -3,7 +3,13 @@
 //! Nobody holds a connection for nothing: heads, bodies and the reading of answers all have their
 //! time (`security.md` 125).
 
-use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{Router, body::Body};
 use futures_util::FutureExt;
@@ -24,9 +30,11 @@ use tower::ServiceExt;
 
 use crate::routes::Routes;
 
+mod crowd;
 mod slow_body;
 mod slow_reader;
 
+use crowd::Crowd;
 pub(crate) use slow_body::hurry;
 use slow_reader::UnlessStalled;
 
@@ -60,6 +68,10 @@ pub struct Listening {
     /// How long a client may take nothing of an answer.
     pub stall_timeout: Duration,
     pub most_connections: usize,
+    /// How much of them one address may take.
+    pub connections_per_address_percent: usize,
+    /// Who connects for many.
+    pub proxies: Vec<IpAddr>,
     /// How long calls under way may go on after the stop began.
     pub drain_timeout: Duration,
 }
@@ -75,6 +87,7 @@ pub async fn serve(listener: TcpListener, answer: impl Answer, listening: Listen
     let connections = TaskTracker::new();
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(listening.most_connections));
+    let crowd = Crowd::new(&listening);
     loop {
         let place = Arc::clone(&places).acquire_owned();
         let accepted = tokio::select! {
@@ -85,9 +98,12 @@ pub async fn serve(listener: TcpListener, answer: impl Answer, listening: Listen
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        let Ok(guest) = crowd.enter(peer.ip()) else {
+            continue;
+        };
         let (answer, listening, watcher) = (answer.clone(), listening.clone(), graceful.watcher());
         connections.spawn(async move {
-            let _place = place;
+            let _held = (place, guest);
             // Without this the first token of a stream waits for an acknowledgement.
             let _ = stream.set_nodelay(true);
             match accept_tls(stream, listening.tls.as_ref(), listening.header_timeout).await {

@@ -83,7 +83,7 @@ pub(super) async fn sign_out_everywhere(State(app): State<App>, form: SignedForm
 
 /// Whether a risky act needs the password again: the sign-in is a while ago, and there is one.
 pub(super) fn asks_password(app: &App, signed_in: &SignedIn) -> bool {
-    signed_in.user.password_hash.is_some() && !signed_in.is_fresh(app.clock.now())
+    signed_in.asks_password(app.clock.now())
 }
 
 /// Checks the user's own password, counted like a sign-in.

@@ -12,6 +12,7 @@ use aipassport_domain::{
     usage::{TruthLabel, Usage},
 };
 
+use super::rows::read_other_usage;
 use crate::{
     Store, StoreError,
     sql::{Row, corrupt, sql},
@@ -88,7 +89,7 @@ macro_rules! select_calls {
         concat!(
             "select id, tenant_id, grant_id, user_id, client_id, provider, model, capability, held_nanos, output_cap,
                     admitted_at, settled_at, cost_nanos, label, outcome, input_tokens, cached_input_tokens,
-                    cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, price_digest
+                    cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, other_usage, price_digest
              from calls ",
             $which
         )
@@ -252,19 +253,24 @@ fn read(row: &Row) -> Result<CallRecord, StoreError> {
 }
 
 fn read_settled(row: &Row, at: Timestamp) -> Result<SettledCall, StoreError> {
+    let mut usage = Usage {
+        input_tokens: count(row, "input_tokens")?,
+        cached_input_tokens: count(row, "cached_input_tokens")?,
+        cache_write_5m_tokens: count(row, "cache_write_5m_tokens")?,
+        cache_write_1h_tokens: count(row, "cache_write_1h_tokens")?,
+        output_tokens: count(row, "output_tokens")?,
+        reasoning_tokens: count(row, "reasoning_tokens")?,
+        ..Usage::default()
+    };
+    if let Some(others) = row.maybe_text("other_usage")? {
+        read_other_usage(&others, &mut usage)?;
+    }
     Ok(SettledCall {
         at,
         cost: money(row, "cost_nanos")?,
         label: TruthLabel::parse(&row.text("label")?).ok_or_else(|| corrupt("a truth label"))?,
         outcome: CallOutcome::parse(&row.text("outcome")?).ok_or_else(|| corrupt("an outcome"))?,
-        usage: Usage {
-            input_tokens: count(row, "input_tokens")?,
-            cached_input_tokens: count(row, "cached_input_tokens")?,
-            cache_write_5m_tokens: count(row, "cache_write_5m_tokens")?,
-            cache_write_1h_tokens: count(row, "cache_write_1h_tokens")?,
-            output_tokens: count(row, "output_tokens")?,
-            reasoning_tokens: count(row, "reasoning_tokens")?,
-        },
+        usage,
         price_digest: row.text("price_digest")?,
     })
 }

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use super::{
     batch::{AccountKey, Books, Needs, OpenCall, Operation, Outcome, Settled},
     queue::{Inbox, Message, Queue, queue},
-    rows::{integer, kind_and_data, state_of},
+    rows::{integer, kind_and_data, other_usage, state_of},
 };
 
 /// Short, so that a change of a grant that waits for us while we wait for it ends our wait first.
@@ -279,6 +279,11 @@ async fn write_settled(tx: &mut PgConnection, settled: &[&Settled]) -> sqlx::Res
     if settled.is_empty() {
         return Ok(());
     }
+    let others: Vec<Option<String>> = settled
+        .iter()
+        .map(|one| other_usage(&one.settlement.usage))
+        .collect::<Result<_, _>>()
+        .map_err(unwritable)?;
     let usage = |count: fn(&aipassport_domain::usage::Usage) -> u64| {
         column(settled, move |one| integer(count(&one.settlement.usage)))
     };
@@ -287,12 +292,12 @@ async fn write_settled(tx: &mut PgConnection, settled: &[&Settled]) -> sqlx::Res
              label = it.label, outcome = it.outcome, input_tokens = it.input,
              cached_input_tokens = it.cached, cache_write_5m_tokens = it.written_5m,
              cache_write_1h_tokens = it.written_1h, output_tokens = it.output,
-             reasoning_tokens = it.reasoning, price_digest = it.digest
+             reasoning_tokens = it.reasoning, other_usage = it.other, price_digest = it.digest
          from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
                      $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
-                     $14::text[])
+                     $14::text[], $15::text[])
              as it (tenant_id, id, at, cost, counted, label, outcome, input, cached, written_5m, written_1h,
-                    output, reasoning, digest)
+                    output, reasoning, other, digest)
          where calls.tenant_id = it.tenant_id and calls.id = it.id and settled_at is null",
     )
     .bind(column(settled, |one| one.settlement.tenant_id.as_str()))
@@ -308,6 +313,7 @@ async fn write_settled(tx: &mut PgConnection, settled: &[&Settled]) -> sqlx::Res
     .bind(usage(|usage| usage.cache_write_1h_tokens))
     .bind(usage(|usage| usage.output_tokens))
     .bind(usage(|usage| usage.reasoning_tokens))
+    .bind(others)
     .bind(column(settled, |one| one.settlement.price_digest.as_str()))
     .execute(tx)
     .await?;

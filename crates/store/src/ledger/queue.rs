@@ -89,7 +89,7 @@ pub(crate) struct Waiters(Vec<Waiter>);
 enum Waiter {
     Reserve(Answer),
     Settle(oneshot::Sender<Result<(), StoreError>>),
-    Release(Settlement),
+    Release(Box<Settlement>),
 }
 
 pub(crate) fn queue() -> (Queue, Inbox) {
@@ -190,7 +190,7 @@ impl Inbox {
                 settlement: settlement.clone(),
                 now: Timestamp::default(),
             });
-            waiters.push(Waiter::Release(settlement));
+            waiters.push(Waiter::Release(Box::new(settlement)));
         }
 
         let mut next = Some(first);
@@ -233,7 +233,7 @@ impl Inbox {
                 Waiter::Settle(answer) => {
                     let _ = answer.send(Err(unavailable()));
                 }
-                Waiter::Release(settlement) => self.releases.add([settlement]),
+                Waiter::Release(settlement) => self.releases.add([*settlement]),
             }
         }
     }

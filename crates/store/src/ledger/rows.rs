@@ -1,8 +1,11 @@
 //! How the ledger's values are written to columns, the same on both engines.
 
-use aipassport_domain::{audit::Happened, ledger::Account};
+use std::collections::BTreeMap;
+
+use aipassport_domain::{audit::Happened, ledger::Account, usage::Usage};
 
 use super::batch::AccountKey;
+use crate::{StoreError, sql::corrupt};
 
 /// A count as a column holds it; one that is larger stays at the largest.
 pub(super) fn integer(count: u64) -> i64 {
@@ -14,6 +17,31 @@ pub(super) fn state_of(text: &str, key: &AccountKey) -> Option<Account> {
     serde_json::from_str(text)
         .inspect_err(|error| tracing::error!(?key, %error, "an account cannot be read; its calls are refused"))
         .ok()
+}
+
+/// The classes of `usage` without a column of their own, as JSON; `None` where all are zero, as for
+/// nearly every call.
+pub(super) fn other_usage(usage: &Usage) -> serde_json::Result<Option<String>> {
+    let used = |(_, count): &(_, u64)| *count > 0;
+    let rarer = usage.rarer();
+    if !rarer.iter().any(used) {
+        return Ok(None);
+    }
+    let used: BTreeMap<_, _> = rarer.into_iter().filter(used).collect();
+    serde_json::to_string(&used).map(Some)
+}
+
+/// Puts what [`other_usage`] wrote into `usage`. A class that this version does not know is an error:
+/// to leave it out would show a call as smaller than it was.
+pub(super) fn read_other_usage(text: &str, usage: &mut Usage) -> Result<(), StoreError> {
+    let mut used: BTreeMap<String, u64> = serde_json::from_str(text).map_err(corrupt)?;
+    for (name, count) in usage.rarer_mut() {
+        *count = used.remove(name).unwrap_or_default();
+    }
+    match used.into_keys().next() {
+        Some(unknown) => Err(corrupt(format!("a class of usage named {unknown}"))),
+        None => Ok(()),
+    }
 }
 
 /// The `kind` of an event and the whole of it, as the audit log's columns hold them.
@@ -34,6 +62,14 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn usage_of_an_unknown_class_is_not_left_out() {
+        let mut usage = Usage::default();
+
+        assert!(read_other_usage(r#"{"images":2,"thoughts":1}"#, &mut usage).is_err());
+        assert!(read_other_usage(r#"{"images":-2}"#, &mut usage).is_err());
+    }
 
     #[test]
     fn the_kind_in_the_data_is_the_events_kind() {

@@ -19,7 +19,7 @@ use rusqlite::{Connection, OptionalExtension, Statement, Transaction, Transactio
 use super::{
     batch::{Books, Needs, OpenCall, Operation, Outcome, Settled},
     queue::{Inbox, Message, Queue, queue},
-    rows::{integer, kind_and_data, state_of},
+    rows::{integer, kind_and_data, other_usage, state_of},
 };
 
 /// How long the command line or a page may keep the file locked before calls are refused.
@@ -176,7 +176,7 @@ fn write(tx: &Transaction<'_>, books: &Books, outcomes: &[Outcome], instance_id:
     let mut settle = tx.prepare_cached(
         "update calls set settled_at = ?3, cost_nanos = ?4, counted_requests = ?5, label = ?6, outcome = ?7,
              input_tokens = ?8, cached_input_tokens = ?9, cache_write_5m_tokens = ?10, cache_write_1h_tokens = ?11,
-             output_tokens = ?12, reasoning_tokens = ?13, price_digest = ?14
+             output_tokens = ?12, reasoning_tokens = ?13, other_usage = ?14, price_digest = ?15
          where tenant_id = ?1 and id = ?2 and settled_at is null",
     )?;
     let mut event = tx.prepare_cached(
@@ -244,6 +244,7 @@ fn write_settled(settle: &mut Statement<'_>, settled: &Settled) -> rusqlite::Res
         integer(usage.cache_write_1h_tokens),
         integer(usage.output_tokens),
         integer(usage.reasoning_tokens),
+        other_usage(usage).map_err(unwritable)?,
         settled.settlement.price_digest,
     ])?;
     Ok(())

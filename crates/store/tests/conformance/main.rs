@@ -26,5 +26,6 @@ mod price_overrides;
 mod refresh_tokens;
 mod sign_in;
 mod signing_keys;
+mod sweep;
 mod text;
 mod users;

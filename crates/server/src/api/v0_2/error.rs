@@ -12,7 +12,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{caller::CallerError, signing::SigningError};
+use crate::{caller::CallerError, signing::SigningError, strangers::TooMany};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -31,8 +31,12 @@ pub(super) enum Error {
     TooWide,
     #[error(transparent)]
     Consent(#[from] ConsentError),
+    #[error("This allows more than before: sign in again first")]
+    SignInAgain,
     #[error("Only registered apps may ask here: send client_id, and the client's secret by HTTP Basic")]
     NotRegistered,
+    #[error("Too many apps that nobody knows asked from there: wait, or have the app registered")]
+    TooMany(TooMany),
     #[error("Unknown client, or wrong secret")]
     NotAuthentic,
     #[error("{}", .0.told())]
@@ -71,6 +75,12 @@ impl From<SigningError> for Error {
     }
 }
 
+impl From<TooMany> for Error {
+    fn from(too_many: TooMany) -> Self {
+        Self::TooMany(too_many)
+    }
+}
+
 impl Error {
     fn code(&self) -> (StatusCode, &'static str) {
         match self {
@@ -86,8 +96,10 @@ impl Error {
             Self::Status(GrantStatus::Exhausted) => (StatusCode::BAD_REQUEST, "grant_exhausted"),
             Self::Status(GrantStatus::Paused) => (StatusCode::BAD_REQUEST, "grant_paused"),
             Self::TooWide => (StatusCode::BAD_REQUEST, "scope_too_wide"),
+            Self::SignInAgain => (StatusCode::FORBIDDEN, "sign_in_again"),
             Self::Consent(_) => (StatusCode::BAD_REQUEST, "nothing_to_grant"),
             Self::NotRegistered => (StatusCode::FORBIDDEN, "registration_required"),
+            Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
             Self::NotAuthentic => (StatusCode::UNAUTHORIZED, "invalid_client"),
             Self::Caller(CallerError::NobodySignedIn) => (StatusCode::UNAUTHORIZED, "not_signed_in"),
             Self::Caller(CallerError::Forged) => (StatusCode::FORBIDDEN, "forged_request"),
@@ -111,6 +123,9 @@ impl IntoResponse for Error {
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Self::TooMany(too_many) = self {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(too_many.retry_after_seconds));
+        }
         if status == StatusCode::UNAUTHORIZED {
             let challenge = match self {
                 Self::NotAuthentic => "Basic realm=\"AIPassport\"",

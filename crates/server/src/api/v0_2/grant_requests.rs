@@ -25,7 +25,7 @@ use super::{
     usage::Usage,
     view::{ShownGrant, ShownRequest},
 };
-use crate::app::App;
+use crate::{app::App, peer};
 
 /// How long a user may take to decide.
 const REQUEST_SECONDS: i64 = 3600;
@@ -36,6 +36,7 @@ const LONGEST_REASON: usize = 280;
 
 pub(super) async fn ask(State(app): State<App>, request: Request<Body>) -> Result<Response, Error> {
     let headers = request.headers().clone();
+    let place = peer::of(&app, &headers, request.extensions());
     let mut body = Members::of(&app, request).await?;
     let client_id: Option<String> = body.take("client_id");
     let client = registered(&app, &headers, client_id.as_deref()).await?;
@@ -48,7 +49,10 @@ pub(super) async fn ask(State(app): State<App>, request: Request<Body>) -> Resul
     };
     let client = match (client, names) {
         (Some(client), _) => client,
-        (None, Some((name, address))) => unverified(&app, name, address).await?,
+        (None, Some((name, address))) => {
+            app.strangers.admit(place, app.clock.now())?;
+            unverified(&app, name, address).await?
+        }
         (None, None) => return Err(Error::NotJson),
     };
 

@@ -91,6 +91,7 @@ pub(super) async fn change(
     request: Request<Body>,
 ) -> Result<Json<ShownGrant>, Error> {
     let user = caller::changing(&app, request.headers()).await?;
+    let has_to_sign_in_again = caller::has_to_sign_in_again(&app, request.headers()).await?;
     let found = own_grant(&app, &GrantId::new(id), &user.id).await?;
     let grant = found.grant.as_ref().ok_or(Error::NotFound)?;
     let now = app.clock.now();
@@ -99,6 +100,9 @@ pub(super) async fn change(
         other => return Err(Error::Status(other)),
     }
     let changed = changed(&app, request, &found, grant, now).await?;
+    if has_to_sign_in_again && is_raised(grant, &changed) {
+        return Err(Error::SignInAgain);
+    }
 
     let what = Happened::GrantChanged {
         authorization_details: serde_json::json!(changed.authorization_details),
@@ -154,6 +158,15 @@ fn apply(scope: &Scope, details: &mut [AiAccess]) -> Result<(), String> {
     let access = access.ok_or("provider: name one that the grant covers")?;
     *access = scope.applied_to(access)?;
     Ok(())
+}
+
+/// Whether anything is allowed that was not before.
+fn is_raised(grant: &Grant, changed: &Approved) -> bool {
+    let is_new = |access: &AiAccess| {
+        let before = grant.access_to(&access.provider);
+        !before.is_some_and(|before| access.is_narrower(before))
+    };
+    changed.expires_at > grant.expires_at || changed.authorization_details.iter().any(is_new)
 }
 
 /// Whether an app that `asked` for this may be given `access`; one that left everything to the user

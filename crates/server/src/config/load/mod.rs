@@ -12,7 +12,7 @@ use aipassport_domain::{limits::Limits, money::Money, time::Period};
 use aipassport_store::DatabaseUrl;
 use serde::Deserialize;
 
-use super::{Config, LogFormat, Tls};
+use super::{Config, LogFormat, Strangers, Tls};
 
 const FILE_NAME: &str = "aipassport.toml";
 
@@ -140,6 +140,11 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             config.listen
         )));
     }
+    if !(1..=100).contains(&config.requests.connections_per_address_percent) {
+        return Err(ConfigError(
+            "requests.connections_per_address_percent: write 1 to 100".to_owned(),
+        ));
+    }
     Ok(())
 }
 
@@ -227,6 +232,7 @@ struct File {
     tls: Option<FileTls>,
     upstreams: FileUpstreams,
     registration: FileRegistration,
+    strangers: FileStrangers,
     tokens: FileTokens,
     grants: FileGrants,
     requests: FileRequests,
@@ -255,6 +261,12 @@ struct FileUpstreams {
 #[serde(deny_unknown_fields, default)]
 struct FileRegistration {
     required: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileStrangers {
+    rate: Option<FileRate>,
 }
 
 #[derive(Default, Deserialize)]
@@ -306,6 +318,9 @@ struct FileRequests {
     header_timeout_seconds: Option<u64>,
     body_timeout_seconds: Option<u64>,
     most_connections: Option<usize>,
+    connections_per_address_percent: Option<usize>,
+    bodies_per_grant: Option<usize>,
+    bodies_together: Option<usize>,
     drain_timeout_seconds: Option<u64>,
 }
 
@@ -360,9 +375,29 @@ impl File {
             self.tokens.refresh_idle_seconds.map(i64::from),
         );
 
+        self.strangers.apply(config)?;
         self.upstreams.apply(config)?;
         self.grants.apply(config);
         self.requests.apply(config);
+        Ok(())
+    }
+}
+
+impl FileStrangers {
+    fn apply(self, config: &mut Config) -> Result<(), ConfigError> {
+        let Some(rate) = self.rate else {
+            return Ok(());
+        };
+        let per_seconds = rate.per.fixed_seconds().ok_or_else(|| {
+            ConfigError(format!(
+                "strangers.rate: {} is not always equally long: write hours or less, like PT10M",
+                rate.per
+            ))
+        })?;
+        config.strangers = Strangers {
+            requests: rate.requests,
+            per_seconds,
+        };
         Ok(())
     }
 }
@@ -437,6 +472,12 @@ impl FileRequests {
             self.body_timeout_seconds.map(Duration::from_secs),
         );
         set(&mut requests.most_connections, self.most_connections);
+        set(
+            &mut requests.connections_per_address_percent,
+            self.connections_per_address_percent,
+        );
+        set(&mut requests.bodies_per_grant, self.bodies_per_grant);
+        set(&mut requests.bodies_together, self.bodies_together);
         set(
             &mut requests.drain_timeout,
             self.drain_timeout_seconds.map(Duration::from_secs),

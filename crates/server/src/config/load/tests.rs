@@ -42,6 +42,7 @@ fn the_example_loads_and_changes_nothing() {
         "tls",
         "upstreams",
         "registration",
+        "strangers",
         "tokens",
         "grants",
         "requests",
@@ -58,10 +59,26 @@ fn a_wrong_setting_names_its_file_and_line() {
         ("[tokens]\n\naccess_seconds = \"ten\"\n", ":3: "),
         ("listen = 7\n", ":1: "),
         ("[grants.budget]\namount = \"1e9\"\n", ":2: "),
+        ("[strangers]\nrate = { requests = 5 }\n", ":2: "),
     ] {
         let error = load_text(text).unwrap_err().to_string();
         assert!(error.contains(expected) && !error.contains('\n'), "{error}");
     }
+}
+
+#[test]
+fn a_share_of_nothing_and_a_window_of_changing_length_are_refused() {
+    for wrong in [
+        "[requests]\nconnections_per_address_percent = 0",
+        "[requests]\nconnections_per_address_percent = 101",
+        "[strangers]\nrate = { requests = 60, per = \"P1M\" }",
+    ] {
+        assert!(load_text(wrong).is_err(), "{wrong}");
+    }
+    let strangers = load_text("[strangers]\nrate = { requests = 5, per = \"PT1H\" }")
+        .unwrap()
+        .strangers;
+    assert_eq!((strangers.requests, strangers.per_seconds), (5, 3600));
 }
 
 /// `security.md` 170: plain HTTP is served on loopback, or behind a proxy that was declared.

@@ -290,12 +290,7 @@ impl Totals {
             self.reported_calls += 1;
             self.reported_cost_nanos += cost_nanos;
         }
-        self.usage.input_tokens += usage.input_tokens;
-        self.usage.cached_input_tokens += usage.cached_input_tokens;
-        self.usage.cache_write_5m_tokens += usage.cache_write_5m_tokens;
-        self.usage.cache_write_1h_tokens += usage.cache_write_1h_tokens;
-        self.usage.output_tokens += usage.output_tokens;
-        self.usage.reasoning_tokens += usage.reasoning_tokens;
+        self.usage = self.usage.plus(*usage);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an amount buys, in the person's terms, at today's prices.
 
 use aipassport_domain::{authorization_details::AiAccess, money::Money};
-use aipassport_providers::prices::PricedModel;
+use aipassport_providers::prices::{MostInput, Outputs, PricedModel};
 
 use super::super::words;
 
@@ -13,7 +13,7 @@ const OUTPUT_TOKENS: u64 = 300;
 pub(super) fn sentence(amount: Money, models: &[&PricedModel], access: &AiAccess) -> Option<String> {
     let costs = models
         .iter()
-        .map(|model| model.sample_cost(INPUT_TOKENS, OUTPUT_TOKENS));
+        .filter_map(|model| model.sample_cost(INPUT_TOKENS, OUTPUT_TOKENS));
     let (cheapest, dearest) = (costs.clone().min()?, costs.max()?);
     let questions = |cost: Money| amount.nanos().unsigned_abs().checked_div(cost.nanos().unsigned_abs());
     let (fewest, most) = (questions(dearest)?, questions(cheapest)?);
@@ -44,7 +44,7 @@ fn dearest_answer(models: &[&PricedModel], access: &AiAccess) -> Option<Money> {
         return None;
     }
     let of_model = |model: &&PricedModel| {
-        let (input, output_rate) = model.ceiling(model.context_tokens?);
+        let (input, output_rate) = model.ceiling(MostInput::text(model.context_tokens?), Outputs::TEXT)?;
         let longest = model.max_output_tokens?;
         let cap = access
             .limits

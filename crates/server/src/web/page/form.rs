@@ -9,10 +9,11 @@ use axum::{
 };
 use http::{HeaderMap, header, request::Parts};
 
-use crate::web::{error::PageError, throttle};
+use crate::web::error::PageError;
 use crate::{
     app::App,
     browser_session::{self, SignedIn, check_origin},
+    peer,
 };
 
 /// Sent by a page that asks for itself again without its user.
@@ -110,7 +111,7 @@ impl FromRequest<App> for OpenForm {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, PageError> {
         let headers = request.headers().clone();
-        let peer = throttle::peer(app, &headers, request.extensions());
+        let peer = peer::of(app, &headers, request.extensions());
         check_origin(&app.config, &headers)?;
         let content_type = headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
         let is_form = content_type.is_some_and(|value| {

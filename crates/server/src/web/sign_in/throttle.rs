@@ -1,7 +1,7 @@
 //! How often a password may be tried, for a name and from a place, whether the name is anybody's
 //! or not (`security.md` 81, 183).
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
@@ -9,10 +9,9 @@ use aipassport_domain::{
 };
 use aipassport_store::{StoreError, User};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use http::{Extensions, HeaderMap};
 
 use crate::web::error::PageError;
-use crate::{app::App, password::PasswordError, serve::PeerAddress};
+use crate::{app::App, password::PasswordError};
 
 const WINDOW_SECONDS: i64 = 15 * 60;
 /// Of one name from one place: a user who mistypes is not locked out by strangers elsewhere.
@@ -83,48 +82,10 @@ fn keys(app: &App, name: &str, peer: Option<IpAddr>) -> [(String, u64); 3] {
     let key = |kind: &str, what: &str| {
         BASE64_URL_SAFE_NO_PAD.encode(app.vault.hash(&format!("sign-in failures\n{kind}\n{what}")).0)
     };
-    let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| neighbourhood(peer).to_string());
+    let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
     [
         (key("name and peer", &format!("{peer}\n{name}")), MOST_OF_NAME_AND_PEER),
         (key("name", name), MOST_OF_NAME),
         (key("peer", &peer), MOST_OF_PEER),
     ]
-}
-
-/// Where a request came from. A forwarding header counts only from a proxy that the operator named.
-pub(in crate::web) fn peer(app: &App, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
-    let PeerAddress(address) = extensions.get::<PeerAddress>()?;
-    if !app.config.trusted_proxies.contains(&address.ip()) {
-        return Some(address.ip());
-    }
-    // Proxies add to the list's end or as a line of their own: only the very last is the proxy's
-    // word, whatever the client wrote before it.
-    let mut lines = headers.get_all("x-forwarded-for").iter();
-    let forwarded = lines.next_back().and_then(|line| line.to_str().ok());
-    let nearest = forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
-    nearest.or_else(|| Some(address.ip()))
-}
-
-/// Who is counted as one: an IPv6 customer has a whole /64 to come from.
-fn neighbourhood(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `security.md` 183: addresses that cost an attacker nothing are one place.
-    #[test]
-    fn threat_183_an_ipv6_network_is_one_place() {
-        let of = |address: &str| neighbourhood(address.parse().unwrap()).to_string();
-
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::1"));
-        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
-        assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-    }
 }

@@ -96,7 +96,7 @@ fn answers_go_to(client: &Client, host: &str) -> bool {
 }
 
 /// What a careful friend would say about this name and address. `others` are the tenant's other
-/// apps.
+/// apps; one that only named itself could take any of their names, and spoils none of them.
 pub(in crate::web) fn warnings(client: &Client, others: &[Client]) -> Vec<String> {
     let mut warnings = Vec::new();
     let shown = name(&client.name);
@@ -112,7 +112,10 @@ pub(in crate::web) fn warnings(client: &Client, others: &[Client]) -> Vec<String
         ));
     }
     let twin = others.iter().any(|other| {
-        other.id != client.id && other.address != client.address && self::skeleton(&name(&other.name)) == skeleton
+        other.registration == Registration::Registered
+            && other.id != client.id
+            && other.address != client.address
+            && self::skeleton(&name(&other.name)) == skeleton
     });
     if twin {
         warnings.push("Another app here has a name that looks the same.".to_owned());
@@ -302,7 +305,15 @@ mod tests {
             id: ClientId::new("twin"),
             ..named("N0tes", "https://other.example")
         };
+        let unverified = Client {
+            registration: Registration::Unverified,
+            ..twin.clone()
+        };
         assert_eq!(warnings(&named("Notes", "https://notes.example"), &[twin]).len(), 1);
+        assert_eq!(
+            warnings(&named("Notes", "https://notes.example"), &[unverified]),
+            [""; 0]
+        );
         assert_eq!(warnings(&named("Notеs", "https://notes.example"), &[]).len(), 1);
         assert_eq!(warnings(&named("Notes", "https://nоtes.example"), &[]).len(), 1);
     }

@@ -2,9 +2,12 @@
 
 mod command_line;
 mod database;
+mod flooding;
 mod framing;
 mod guessing;
+mod memory;
 mod other_users;
 mod panics;
 mod pictures;
 mod slow_clients;
+mod stolen_session;

@@ -25,6 +25,8 @@ async fn threat_182_a_panic_is_a_500_and_others_are_served() {
         header_timeout: PATIENCE,
         stall_timeout: PATIENCE,
         most_connections: 1,
+        connections_per_address_percent: 100,
+        proxies: Vec::new(),
         drain_timeout: PATIENCE,
     };
     let stop = CancellationToken::new();

@@ -2,7 +2,7 @@
 
 pub(crate) mod browser;
 mod consent;
-mod html;
+pub(crate) mod html;
 mod pages;
 mod sessions;
 mod sign_in;

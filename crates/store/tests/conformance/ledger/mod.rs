@@ -137,6 +137,7 @@ pub fn cost(held: &Reservation, nanos: i64) -> Settlement {
             cache_write_1h_tokens: 14,
             output_tokens: 15,
             reasoning_tokens: 5,
+            ..Usage::default()
         },
         price_digest: "digest".to_owned(),
         ..held.released()

@@ -3,8 +3,10 @@
 use aipassport_domain::{
     fixtures::NOW,
     ids::{CallId, UserId},
+    ledger::Settlement,
     money::Money,
     time::Timestamp,
+    usage::Usage,
 };
 use aipassport_store::{CallPage, CallRecord, CallsOf, Ledger, RefusalCount};
 
@@ -149,6 +151,44 @@ async fn refusals_of_one_minute_are_one_row() {
                 refusal(0, &shortened, 1),
             ]
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn usage_is_read_as_it_was_settled_in_every_class() {
+    on_both_engines(async |world| {
+        let grant = world.granted_with("one", budget(1_000)).await;
+        let mut of_all = Usage::default();
+        for (place, (_, count)) in of_all.rarer_mut().into_iter().enumerate() {
+            *count = 7 + place as u64;
+        }
+        let image = Usage {
+            images: u64::MAX,
+            ..Usage::default()
+        };
+        let usages = [Usage::default(), of_all, image];
+        let mut held = Vec::new();
+        for number in 0..usages.len() {
+            let call = permit(&grant, &format!("call {number}"), 1);
+            held.push(world.store.reserve(call, NOW).await.unwrap());
+        }
+
+        // At once, so that they may share a batch.
+        let settle = |number: usize| {
+            let settlement = Settlement {
+                usage: usages[number],
+                ..cost(&held[number], 1)
+            };
+            world.store.settle(settlement, NOW)
+        };
+        let settled = tokio::join!(settle(0), settle(1), settle(2));
+
+        assert!(settled.0.is_ok() && settled.1.is_ok() && settled.2.is_ok());
+        for (number, usage) in usages.iter().enumerate() {
+            let call = world.call(&format!("call {number}")).await;
+            assert_eq!(call.settled.unwrap().usage, *usage);
+        }
     })
     .await;
 }
