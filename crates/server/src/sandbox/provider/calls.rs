@@ -18,6 +18,7 @@ use super::{
     bill::{Ending, NewCall},
     faults,
     openai::OpenAi,
+    openai_compatible::{CUSTOM, VLLM},
     own_pages,
     protocol::{self, Asked, Dialect, Protocol, Received, Refusal, Task},
     stream::{Events, ReplyBody, Whole},
@@ -25,7 +26,7 @@ use super::{
 };
 
 /// Every provider the sandbox stands in for.
-const PROTOCOLS: [&dyn Protocol; 2] = [&OpenAi, &Anthropic];
+const PROTOCOLS: [&dyn Protocol; 4] = [&OpenAi, &Anthropic, &VLLM, &CUSTOM];
 
 /// An answer, and what is to go wrong on its way.
 pub(super) struct Reply {
@@ -136,7 +137,10 @@ impl<'a> Provider<'a> {
 
     /// The key's digest, or the provider's refusal of it.
     fn check_key(&self, switches: &Switches) -> Result<Arc<str>, Refusal> {
-        let key = self.key.ok_or(Refusal::NoKey)?;
+        let key = match self.key {
+            None if self.parts.required_keys.is_empty() && !self.protocol.needs_key() => "",
+            key => key.ok_or(Refusal::NoKey)?,
+        };
         let digest = self.parts.books.note_key(key);
         let required = &self.parts.required_keys;
         if switches.errors.echo == Some(Echo::Error) {
@@ -178,10 +182,11 @@ impl<'a> Provider<'a> {
         wait(switches).await;
 
         if is_stream {
+            let content_type = dialect.content_type();
             let events = Events::new(answer, dialect, switches.clone(), call);
             let mut response = self.json(StatusCode::OK, ReplyBody::Events(Box::new(events)));
             let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, faults::static_value("text/event-stream; charset=utf-8"));
+            headers.insert(CONTENT_TYPE, faults::static_value(content_type));
             headers.insert(http::header::CACHE_CONTROL, faults::static_value("no-cache"));
             return Ok(response);
         }

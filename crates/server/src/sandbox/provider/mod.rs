@@ -23,6 +23,7 @@ mod words;
 
 mod anthropic;
 mod openai;
+mod openai_compatible;
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,11 @@ pub(super) trait Protocol: Sync {
     /// The body of a refusal.
     fn refusal(&self, refusal: &Refusal, request_id: &str) -> String;
 
+    /// Whether it answers nobody who shows no key, whatever key that may be.
+    fn needs_key(&self) -> bool {
+        true
+    }
+
     /// The header that carries the request's id.
     fn request_id_header(&self) -> &'static str;
 
@@ -35,6 +40,11 @@ pub(super) trait Dialect: Send {
 
     /// Appends the event by which this provider reports a failure within a stream.
     fn error_event(&mut self, out: &mut String);
+
+    /// How a stream of it is announced.
+    fn content_type(&self) -> &'static str {
+        "text/event-stream; charset=utf-8"
+    }
 
     /// Whether a stream that runs to its end tells what was used.
     fn reports_usage(&self) -> bool {

@@ -153,7 +153,7 @@ fn switched(status: StatusCode) -> (&'static str, &'static str, Option<&'static 
 }
 
 /// The functions among the offered tools. In chat completions a function is a member of its tool.
-fn offered_tools(tools: Option<&RawValue>) -> Result<Vec<OfferedTool>, Refusal> {
+pub(super) fn offered_tools(tools: Option<&RawValue>) -> Result<Vec<OfferedTool>, Refusal> {
     #[derive(Deserialize)]
     struct Function {
         name: String,
@@ -184,7 +184,7 @@ fn offered_tools(tools: Option<&RawValue>) -> Result<Vec<OfferedTool>, Refusal> 
         .collect())
 }
 
-fn tool_choice(choice: Option<&RawValue>) -> ToolChoice {
+pub(super) fn tool_choice(choice: Option<&RawValue>) -> ToolChoice {
     let choice: Value = choice
         .and_then(|choice| serde_json::from_str(choice.get()).ok())
         .unwrap_or_default();
