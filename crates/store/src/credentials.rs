@@ -49,7 +49,13 @@ impl Store {
     pub async fn add_credential(&self, credential: &ProviderCredential, event: &AuditEvent) -> Result<(), StoreError> {
         let mut tx = self.begin_write().await?;
         users::hold(&mut tx, &credential.tenant_id, &credential.user_id).await?;
-        let before = newest(&mut *tx, &credential.tenant_id, &credential.user_id, &credential.provider).await?;
+        let before = newest(
+            &mut *tx,
+            &credential.tenant_id,
+            &credential.user_id,
+            &credential.provider,
+        )
+        .await?;
         if before.and_then(|before| before.base_url) != credential.base_url {
             price_overrides::forget(
                 &mut tx,

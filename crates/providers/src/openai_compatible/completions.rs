@@ -8,11 +8,7 @@ use crate::{
     request::{ReadError, ReadRequest},
 };
 
-pub(super) fn read(
-    request: &Unread<'_>,
-    dialect: &Dialect,
-    usual_cap: Option<u64>,
-) -> Result<ReadRequest, ReadError> {
+pub(super) fn read(request: &Unread<'_>, dialect: &Dialect, usual_cap: Option<u64>) -> Result<ReadRequest, ReadError> {
     let mut reader = Reader::strict(&request.body)?;
     let mut draft = Draft::new(request, Operation::Completions, &mut reader);
     draft.hidden_tokens = dialect.hidden_tokens;

@@ -106,7 +106,9 @@ async fn threat_137_what_was_said_of_one_host_does_not_make_the_next_one_free() 
             let credential = ProviderCredential {
                 id: CredentialId::new(id),
                 base_url: base_url.map(str::to_owned),
-                ..world.add_credential(&format!("the one before {id}"), "ana", provider, NOW).await
+                ..world
+                    .add_credential(&format!("the one before {id}"), "ana", provider, NOW)
+                    .await
             };
             let credential = ProviderCredential {
                 user_id: UserId::new("user"),

@@ -115,7 +115,11 @@ pub(super) fn usual_models() -> Vec<SandboxModel> {
         usual("openai", "gpt-5-mini", &[(0, [250, 25, 0, 0, 2_000])]),
         usual("anthropic", "claude-haiku-4-5", &[(0, cheap_claude)]),
         usual("vllm", "qwen3-8b", &[(0, [200, 100, 0, 0, 600])]),
-        usual("vllm", "meta-llama/Llama-3.1-8B-Instruct", &[(0, [100, 100, 0, 0, 100])]),
+        usual(
+            "vllm",
+            "meta-llama/Llama-3.1-8B-Instruct",
+            &[(0, [100, 100, 0, 0, 100])],
+        ),
         usual("custom", "house-model", &[(0, [500, 500, 0, 0, 1_500])]),
         usual("anthropic", "claude-sonnet-4-5", &[(0, claude), (200_000, long_claude)]),
     ]

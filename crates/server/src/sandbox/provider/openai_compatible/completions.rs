@@ -133,7 +133,5 @@ impl Completions {
 
 /// `text` is as it can stand in JSON.
 fn choice(index: u64, text: &str, finish_reason: &str) -> String {
-    format!(
-        r#"{{"index":{index},"text":"{text}","logprobs":null,"finish_reason":{finish_reason},"stop_reason":null}}"#
-    )
+    format!(r#"{{"index":{index},"text":"{text}","logprobs":null,"finish_reason":{finish_reason},"stop_reason":null}}"#)
 }

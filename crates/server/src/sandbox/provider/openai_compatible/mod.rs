@@ -197,6 +197,9 @@ fn check_choices(choices: u64) -> Result<(), Refusal> {
     if (1..=MOST_CHOICES).contains(&choices) {
         Ok(())
     } else {
-        Err(Refusal::invalid(format!("n must be between 1 and {MOST_CHOICES}."), Some("n")))
+        Err(Refusal::invalid(
+            format!("n must be between 1 and {MOST_CHOICES}."),
+            Some("n"),
+        ))
     }
 }
