@@ -7,8 +7,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::Inval
 use crate::{
     anthropic::{self, Anthropic},
     meter::{AnswerFormat, StreamForm},
+    ollama::{self, Ollama},
     openai::{self, OpenAi},
-    openai_compatible::{CUSTOM, VLLM},
+    openai_compatible::{self, CUSTOM, VLLM},
     prices::PriceBook,
     refusal::Refusal,
     request::{ReadError, ReadRequest},
@@ -104,6 +105,8 @@ pub enum RouteKind {
     ListModels,
     /// Answered from the grant; nothing is sent. The id is as in the path.
     GetModel(String),
+    /// Always the same, for whoever may ask the provider anything; nothing is sent.
+    Constant(&'static str),
 }
 
 /// A wire format: what a request looks like, and what its answer does.
@@ -114,6 +117,8 @@ pub enum Operation {
     Completions,
     Responses,
     Messages,
+    OllamaChat,
+    OllamaGenerate,
 }
 
 impl Operation {
@@ -124,6 +129,8 @@ impl Operation {
             Self::Completions => "completions",
             Self::Responses => "responses",
             Self::Messages => "messages",
+            Self::OllamaChat => "chat",
+            Self::OllamaGenerate => "generate",
         }
     }
 
@@ -133,13 +140,14 @@ impl Operation {
             Self::ChatCompletions | Self::Completions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
             Self::Messages => &anthropic::Messages,
+            Self::OllamaChat | Self::OllamaGenerate => &ollama::Generation,
         }
     }
 }
 
 /// Every provider with a name of its own, in the order in which people are shown them.
 pub fn all() -> &'static [&'static dyn ProviderAdapter] {
-    &[&OpenAi, &Anthropic, &VLLM]
+    &[&OpenAi, &Anthropic, &Ollama, &VLLM]
 }
 
 /// Those that have no name but the one that a user gives them.
@@ -163,6 +171,10 @@ pub fn at_path(path: &str) -> Option<(&'static dyn ProviderAdapter, ProviderId)>
     };
     let (id, rest) = path.split_at_checked(end)?;
     let adapter = by_id(id).filter(|_| rest.len() > 1)?;
+    let adapter = match id {
+        ollama::ID if rest.starts_with("/v1/") => &openai_compatible::OLLAMA,
+        _ => adapter,
+    };
     Some((adapter, ProviderId::new(id)))
 }
 

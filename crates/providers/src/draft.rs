@@ -34,6 +34,8 @@ pub(crate) struct Draft {
     caps: Vec<Cap>,
     /// What the provider's API takes for the output cap where the client gives none.
     pub(crate) usual_cap: Option<u64>,
+    /// Where a new cap goes, if not among the outermost members.
+    pub(crate) cap_place: Option<CapPlace>,
     /// Why nothing bounds the cost.
     pub(crate) unbounded: Option<&'static str>,
     pub(crate) tier: Option<ServiceTier>,
@@ -61,6 +63,13 @@ struct Cap {
     range: Range<usize>,
     /// `None` where it is null.
     asked: Option<u64>,
+}
+
+/// A place for the output cap, and what is written around it.
+pub(crate) struct CapPlace {
+    pub(crate) range: Range<usize>,
+    pub(crate) before: &'static str,
+    pub(crate) after: &'static str,
 }
 
 /// What differs between providers in how a draft becomes a request.
@@ -94,6 +103,7 @@ impl Draft {
             choices: 1,
             caps: Vec::new(),
             usual_cap: None,
+            cap_place: None,
             unbounded: None,
             tier: None,
             rounds: 1,
@@ -124,6 +134,16 @@ impl Draft {
         let range = start..reader.position();
         self.caps.push(Cap { member, range, asked });
         Ok(())
+    }
+
+    /// A cap that was read elsewhere; `None` where it is none.
+    pub(crate) fn add_cap(&mut self, member: &'static str, range: Range<usize>, asked: Option<u64>) {
+        self.caps.push(Cap { member, range, asked });
+    }
+
+    /// Where a member that is not there would be put in.
+    pub(crate) fn first_place(&self) -> usize {
+        self.brace + 1
     }
 
     /// Reads how much to reason; `off` is the word for not at all.
@@ -251,7 +271,10 @@ impl Draft {
             }
         }
         if must_be_there && !is_there {
-            self.body.insert_cap(self.brace, shape.cap_member);
+            match self.cap_place.take() {
+                Some(place) => self.body.write_cap(place.range, place.before.into(), place.after),
+                None => self.body.insert_cap(self.brace, shape.cap_member),
+            }
         }
         asked.or(self.usual_cap)
     }

@@ -15,6 +15,7 @@ mod events;
 mod headers;
 mod json;
 pub mod meter;
+mod ollama;
 mod openai;
 mod openai_compatible;
 pub mod prices;

@@ -7,7 +7,7 @@ pub(crate) mod chat;
 mod content;
 pub(crate) mod error;
 mod responses;
-mod tools;
+pub(crate) mod tools;
 mod usage;
 
 use aipassport_domain::authorization_details::Capability;

@@ -6,7 +6,7 @@ use crate::{draft::Draft, json::Reader, request::ReadError};
 pub(super) const UNREPORTED: &str = "the provider bills its own tools apart, and does not report how often they ran";
 
 /// A `tools` or `functions` array, or null.
-pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), ReadError> {
+pub(crate) fn read(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), ReadError> {
     if reader.take_null()? {
         return Ok(());
     }

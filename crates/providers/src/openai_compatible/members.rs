@@ -1,4 +1,5 @@
-//! What these servers take beside OpenAI's own members.
+//! What these servers take beside OpenAI's own members. A name in another case is refused: a server
+//! written in Go would read `Model` as the model, whatever stands in `model`.
 //!
 //! Sampling, guided decoding and log probabilities pass unread: they decide what is written, and
 //! neither how much of it nor by whom. What is read here could make the prompt longer than its bytes,
@@ -14,6 +15,7 @@ const OTHER_MODEL: &str = "it would have the call done by another model than the
 
 /// The members of vLLM.
 pub(super) fn read(name: &str, reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
+    reader.check_case(name)?;
     match name {
         // The host and port from which the server is to fetch what it has read before.
         "kv_transfer_params" => reader.only_null("kv_transfer_params", STEERS),

@@ -22,6 +22,7 @@ use crate::{
     headers,
     json::Reader,
     meter::StreamForm,
+    ollama,
     openai::{chat, chat::Dialect, error},
     refusal::Refusal,
     request::{ReadError, ReadRequest},
@@ -61,6 +62,16 @@ pub(crate) const VLLM: OpenAiCompatible = OpenAiCompatible {
     base_url: "http://127.0.0.1:8000",
     path_in_base_url: "",
     usual_completion: Some(16),
+    chat: dialect(members::read, finish_open),
+};
+
+/// The second face of Ollama, whose first is [`crate::ollama`].
+pub(crate) const OLLAMA: OpenAiCompatible = OpenAiCompatible {
+    id: ollama::ID,
+    name: ollama::NAME,
+    base_url: ollama::BASE_URL,
+    path_in_base_url: "",
+    usual_completion: None,
     chat: dialect(members::read, finish_open),
 };
 

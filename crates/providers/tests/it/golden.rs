@@ -59,7 +59,9 @@ fn every_golden_file_is_as_the_provider_documents_it() {
             let path = file.unwrap().path();
             let text = fs::read_to_string(&path).unwrap();
             let case: Case = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            play(&case, provider, &path.display().to_string());
+            let on_path = format!("/{}{}", registry_id(provider), case.path);
+            let (face, _) = adapter::at_path(&on_path).unwrap();
+            play(&case, face, &path.display().to_string());
             played += 1;
         }
     }
@@ -102,7 +104,7 @@ fn registry_id(provider: &dyn ProviderAdapter) -> ProviderId {
 /// What runs at a user's own address costs what its owner says.
 fn prices_of(provider: &dyn ProviderAdapter) -> &'static PriceBook {
     match provider.id() {
-        "custom" | "vllm" => &OWN_PRICES,
+        "custom" | "ollama" | "vllm" => &OWN_PRICES,
         _ => &PRICES,
     }
 }

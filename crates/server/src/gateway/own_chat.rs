@@ -44,18 +44,20 @@ async fn addressed(
         return Err(GatewayError::Malformed("the body is one JSON object"));
     };
     let access = access_for(caller.grant.grant(), &members).ok_or(GatewayError::NotFound)?;
-    let provider = access.provider.clone();
+    let provider = &access.provider;
     let adapter = adapter::by_id(provider.as_str()).ok_or(GatewayError::NotFound)?;
 
     let (path, body) = match adapter.id() {
-        "openai" | "vllm" | "custom" => ("v1/chat/completions", body),
+        "openai" | "ollama" | "vllm" | "custom" => ("v1/chat/completions", body),
         "anthropic" => ("v1/messages", to_messages(members)),
         _ => return Err(GatewayError::NotFound),
     };
-    head.uri = Uri::try_from(format!("/{provider}/{path}")).map_err(|_| GatewayError::NotFound)?;
+    let path = format!("/{provider}/{path}");
+    let addressed = adapter::at_path(&path).ok_or(GatewayError::NotFound)?;
+    head.uri = Uri::try_from(path).map_err(|_| GatewayError::NotFound)?;
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.entry("anthropic-version").or_insert(ANTHROPIC_VERSION);
-    Ok(((adapter, provider), Request::from_parts(head, Body::from(body))))
+    Ok((addressed, Request::from_parts(head, Body::from(body))))
 }
 
 /// What covers the model; where nothing does, the first, by which the call is then refused.

@@ -101,7 +101,7 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     let caller = authenticate(app, &arrival.head, Some(&arrival.provider), arrival.at).await?;
     arrival.caller = Some(caller.clone());
     let route = arrival.route()?;
-    if let RouteKind::ListModels | RouteKind::GetModel(_) = &route.kind {
+    if let RouteKind::ListModels | RouteKind::GetModel(_) | RouteKind::Constant(_) = &route.kind {
         let models = own_grant::models(app, (adapter, &arrival.provider), caller, &route.kind).await?;
         return Ok(arrival.answer_with(models));
     }

@@ -46,6 +46,7 @@ pub(in crate::gateway) async fn on_provider_path(
     let models: Vec<&str> = covered(access, &app.prices).map(|model| model.id.as_str()).collect();
     match kind {
         RouteKind::GetModel(id) if models.contains(&id.as_str()) => Ok(adapter.model(id)),
+        RouteKind::Constant(json) => Ok(Bytes::from_static(json.as_bytes())),
         RouteKind::GetModel(id) => Err(GatewayError::NoSuchModel(id.clone())),
         _ => Ok(adapter.model_list(&models)),
     }
