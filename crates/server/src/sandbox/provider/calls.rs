@@ -17,6 +17,7 @@ use super::{
     anthropic::Anthropic,
     bill::{Ending, NewCall},
     faults,
+    ollama::Ollama,
     openai::OpenAi,
     openai_compatible::{CUSTOM, VLLM},
     own_pages,
@@ -26,7 +27,7 @@ use super::{
 };
 
 /// Every provider the sandbox stands in for.
-const PROTOCOLS: [&dyn Protocol; 4] = [&OpenAi, &Anthropic, &VLLM, &CUSTOM];
+const PROTOCOLS: [&dyn Protocol; 5] = [&OpenAi, &Anthropic, &Ollama, &VLLM, &CUSTOM];
 
 /// An answer, and what is to go wrong on its way.
 pub(super) struct Reply {
@@ -190,12 +191,13 @@ impl<'a> Provider<'a> {
             headers.insert(http::header::CACHE_CONTROL, faults::static_value("no-cache"));
             return Ok(response);
         }
+        let tells_usage = dialect.tells_usage_whole();
         let body = ReplyBody::Whole(Whole::new(
             faults::spoil_json(dialect.whole(&answer), self.key, switches),
             switches,
         ));
         call.end(if body.is_cut() { Ending::Cut } else { Ending::Complete });
-        if !body.is_cut() && !faults::hides_usage(switches) {
+        if !body.is_cut() && tells_usage && !faults::hides_usage(switches) {
             call.reported_usage();
         }
         Ok(self.json(StatusCode::OK, body))

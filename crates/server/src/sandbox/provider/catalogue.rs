@@ -114,6 +114,8 @@ pub(super) fn usual_models() -> Vec<SandboxModel> {
         usual("openai", "gpt-5", &[(0, [1_250, 125, 0, 0, 10_000])]),
         usual("openai", "gpt-5-mini", &[(0, [250, 25, 0, 0, 2_000])]),
         usual("anthropic", "claude-haiku-4-5", &[(0, cheap_claude)]),
+        usual("ollama", "llama3.2:3b", &[(0, [100, 100, 0, 0, 400])]),
+        usual("ollama", "nomic-embed-text", &[(0, [10, 10, 0, 0, 0])]),
         usual("vllm", "qwen3-8b", &[(0, [200, 100, 0, 0, 600])]),
         usual(
             "vllm",

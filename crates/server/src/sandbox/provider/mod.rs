@@ -22,6 +22,7 @@ mod tools;
 mod words;
 
 mod anthropic;
+mod ollama;
 mod openai;
 mod openai_compatible;
 

@@ -46,6 +46,11 @@ pub(super) trait Dialect: Send {
         "text/event-stream; charset=utf-8"
     }
 
+    /// Whether an answer in one piece tells what was used.
+    fn tells_usage_whole(&self) -> bool {
+        true
+    }
+
     /// Whether a stream that runs to its end tells what was used.
     fn reports_usage(&self) -> bool {
         true

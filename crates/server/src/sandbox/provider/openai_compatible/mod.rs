@@ -3,6 +3,7 @@
 
 mod chat;
 mod completions;
+mod embeddings;
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -24,6 +25,8 @@ pub(super) struct OpenAiCompatible {
 }
 
 pub(super) const VLLM: OpenAiCompatible = OpenAiCompatible { name: "vllm" };
+/// The face that Ollama has at `/v1`.
+pub(super) const OLLAMA: OpenAiCompatible = OpenAiCompatible { name: "ollama" };
 pub(super) const CUSTOM: OpenAiCompatible = OpenAiCompatible { name: "custom" };
 
 impl Protocol for OpenAiCompatible {
@@ -35,6 +38,7 @@ impl Protocol for OpenAiCompatible {
         match (received.method, received.path) {
             (&Method::POST, "/v1/chat/completions") => chat::read(received.body),
             (&Method::POST, "/v1/completions") => completions::read(received.body),
+            (&Method::POST, "/v1/embeddings") => embeddings::read(received.body),
             (&Method::GET, "/v1/models") => {
                 let all: Vec<String> = catalogue.ids(self.name).into_iter().map(model).collect();
                 Ok(Task::Reply(format!(
