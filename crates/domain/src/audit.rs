@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, ProviderId, TenantId, UserId},
+    ids::{AppKeyId, AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, ProviderId, TenantId, UserId},
     money::Money,
     price_override::OwnPrice,
     time::Timestamp,
@@ -55,6 +55,8 @@ pub enum Happened {
     UserAdded {
         name: String,
     },
+    UserSuspended,
+    UserResumed,
     PasswordChanged,
     SignedIn,
     SignInFailed {
@@ -105,6 +107,9 @@ pub enum Happened {
         client_id: ClientId,
         authorization_details: serde_json::Value,
         expires_at: Timestamp,
+        /// Of what the user was shown, if the user approved on a page.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shown_digest: Option<String>,
     },
     GrantDenied {
         request_id: AuthorizationRequestId,
@@ -112,6 +117,16 @@ pub enum Happened {
     },
     GrantCreated {
         client_id: ClientId,
+    },
+    AppKeyMade {
+        app_key_id: AppKeyId,
+        name: String,
+        authorization_details: serde_json::Value,
+        expires_at: Timestamp,
+    },
+    AppKeyReplaced {
+        app_key_id: AppKeyId,
+        replaced: AppKeyId,
     },
     GrantChanged {
         authorization_details: serde_json::Value,

@@ -39,6 +39,8 @@ identifiers! {
     GrantId;
     /// A provider credential: the user's secret at a provider.
     CredentialId;
+    /// A credential that a user made by hand for a tool.
+    AppKeyId;
     /// An authorization request, from asking to redeeming.
     AuthorizationRequestId;
     /// One call to a provider; also `aipassport-request-id`, and the id of its reservation.

@@ -3,6 +3,7 @@
 use aipassport_domain::{authorization_details::Capability, ids::ProviderId};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::InvalidHeaderValue};
+use percent_encoding::percent_decode_str;
 
 use crate::{
     anthropic::{self, Anthropic},
@@ -34,7 +35,8 @@ pub trait ProviderAdapter: Send + Sync {
     /// drop-in prefix (`/v1/messages`), and `query` without its question mark.
     ///
     /// Nothing is decoded or normalised: what is not a template to the byte is `None`, and so is
-    /// a query with anything but the few parameters that the provider's SDKs send.
+    /// a query with anything but the few parameters that the provider's SDKs send. The one exception
+    /// is the model of a [`RouteKind::GetModel`], see [`listed_model`].
     fn route(&self, method: &Method, path: &str, query: Option<&str>) -> Option<Route>;
 
     /// Reads the body of a call to one of our [`RouteKind::Call`] or [`RouteKind::CountTokens`]
@@ -103,7 +105,7 @@ pub enum RouteKind {
     CountTokens,
     /// Answered from the grant; nothing is sent.
     ListModels,
-    /// Answered from the grant; nothing is sent. The id is as in the path.
+    /// Answered from the grant; nothing is sent. The id is what the path stands for.
     GetModel(String),
     /// Always the same, for whoever may ask the provider anything; nothing is sent.
     Constant(&'static str),
@@ -188,9 +190,18 @@ pub(crate) fn is_model_id(id: &str) -> bool {
         && !id.ends_with('.')
 }
 
-/// The same, or several with slashes between them (`organisation/model`).
-pub(crate) fn is_model_path(id: &str) -> bool {
-    id.len() <= LONGEST_MODEL_ID && id.split('/').all(is_model_id)
+/// The model that one segment of a path asks to see. SDKs percent-encode it, for at self-hosted
+/// providers it may have a slash (`meta-llama/Llama-3`); so it alone is decoded, once.
+///
+/// Nothing is sent for it, and it is only compared with the ids that the grant covers. A slash that
+/// stands for itself divides the path: no model is asked for then.
+pub(crate) fn listed_model(segment: &str) -> Option<String> {
+    if segment.contains('/') {
+        return None;
+    }
+    let id = percent_decode_str(segment).decode_utf8().ok()?;
+    let is_short = id.len() <= LONGEST_MODEL_ID;
+    (is_short && id.split('/').all(is_model_id)).then(|| id.into_owned())
 }
 
 const LONGEST_MODEL_ID: usize = 200;

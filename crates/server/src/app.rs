@@ -8,8 +8,8 @@ use aipassport_store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock, config::Config, gateway::Gateway, password::Passwords, random::Random, signing::SigningKeys,
-    strangers::Strangers, vault::Vault,
+    client_secret, clock::Clock, config::Config, gateway::Gateway, password::Passwords, random::Random,
+    signing::SigningKeys, strangers::Strangers, vault::Vault,
 };
 
 #[derive(Clone)]
@@ -26,6 +26,8 @@ pub struct Parts {
     pub prices: PriceBook,
     /// What was taken down for whom nobody knows.
     pub strangers: Strangers,
+    /// Wrong secrets of clients.
+    pub client_secrets: client_secret::Tries,
     /// Caches, upstream connections and open streams.
     pub gateway: Gateway,
     /// Work that shutdown waits for.

@@ -14,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     app::{App, Parts},
+    client_secret,
     clock::Clock,
     config::Config,
     data::{Data, DataError},
@@ -110,6 +111,7 @@ impl Broker {
             prices: PriceBook::embedded()?,
             passwords: Passwords::new(random.as_ref()),
             strangers: Strangers::new(config.strangers),
+            client_secrets: client_secret::Tries::default(),
             config,
             store,
             clock,

@@ -11,7 +11,7 @@ pub mod broker;
 pub mod browser_session;
 pub mod caller;
 pub mod cli;
-mod client_secret;
+pub mod client_secret;
 pub mod clock;
 pub mod config;
 pub mod data;

@@ -21,6 +21,9 @@ use crate::{
 pub struct Decision {
     pub by: UserId,
     pub approved: Approved,
+    /// Of what the page showed; `None` where it was said without one. Kept with the request, so that
+    /// what somebody agreed to can be told later.
+    pub shown_digest: Option<String>,
 }
 
 const AUTHORIZATION_CODE: &str = "authorization_code";
@@ -124,7 +127,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_write().await?;
         let won = sql("update authorization_requests
-             set state = 'approved', decided_by = $3, decided_at = $4, approved_details = $5, approved_until = $6
+             set state = 'approved', decided_by = $3, decided_at = $4, approved_details = $5, approved_until = $6,
+                 shown_digest = $8
              where tenant_id = $1 and id = $2 and state = 'pending' and door = $7 and expires_at > $4")
         .bind(&event.tenant_id)
         .bind(id)
@@ -133,6 +137,7 @@ impl Store {
         .bind(authorization_details::to_json(&decision.approved.authorization_details))
         .bind(decision.approved.expires_at)
         .bind(AUTHORIZATION_CODE)
+        .bind(decision.shown_digest.as_ref())
         .changed(&mut *tx)
         .await?;
         if !won {
@@ -156,7 +161,7 @@ impl Store {
         let mut tx = self.begin_write().await?;
         let row = sql("update authorization_requests
              set state = 'redeemed', decided_by = $3, decided_at = $4, approved_details = $5, approved_until = $6,
-                 redeemed_at = $4
+                 redeemed_at = $4, shown_digest = $8
              where tenant_id = $1 and id = $2 and state = 'pending' and door = $7 and expires_at > $4
              returning grant_id, client_id")
         .bind(&event.tenant_id)
@@ -166,6 +171,7 @@ impl Store {
         .bind(authorization_details::to_json(&decision.approved.authorization_details))
         .bind(decision.approved.expires_at)
         .bind(GRANT_REQUEST)
+        .bind(decision.shown_digest.as_ref())
         .first(&mut *tx)
         .await?;
         let Some(row) = row else { return Ok(None) };

@@ -24,29 +24,8 @@ macro_rules! select_clients {
 impl Store {
     /// Adds a client; [`StoreError::Taken`] if its id is in use.
     pub async fn add_client(&self, client: &Client, event: &AuditEvent) -> Result<(), StoreError> {
-        let secret_hash = match &client.authentication {
-            ClientAuthentication::None => None,
-            ClientAuthentication::Secret(hash) => Some(hash),
-        };
-        let redirect_uris = serde_json::to_string(&client.redirect_uris).map_err(corrupt)?;
-
         let mut tx = self.begin_write().await?;
-        sql(
-            "insert into clients (tenant_id, id, name, address, redirect_uris, secret_hash, registration,
-                                  created_at, disabled_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        )
-        .bind(&client.tenant_id)
-        .bind(&client.id)
-        .bind(&client.name)
-        .bind(&client.address)
-        .bind(redirect_uris)
-        .bind(secret_hash)
-        .bind(registration_text(client.registration))
-        .bind(client.created_at)
-        .bind(client.disabled_at)
-        .execute(&mut *tx)
-        .await?;
+        insert(&mut tx, client).await?;
         audit::record(&mut tx, event).await?;
         Ok(tx.commit().await?)
     }
@@ -113,6 +92,7 @@ fn read(row: &Row) -> Result<Client, StoreError> {
         registration: match row.text("registration")?.as_str() {
             "registered" => Registration::Registered,
             "unverified" => Registration::Unverified,
+            "tool" => Registration::Tool,
             other => return Err(corrupt(other)),
         },
         created_at: row.time("created_at")?,
@@ -120,9 +100,37 @@ fn read(row: &Row) -> Result<Client, StoreError> {
     })
 }
 
+/// Writes a client; the caller records what made it.
+pub(crate) async fn insert(tx: &mut Transaction, client: &Client) -> Result<(), StoreError> {
+    let secret_hash = match &client.authentication {
+        ClientAuthentication::None => None,
+        ClientAuthentication::Secret(hash) => Some(hash),
+    };
+    let redirect_uris = serde_json::to_string(&client.redirect_uris).map_err(corrupt)?;
+
+    sql(
+        "insert into clients (tenant_id, id, name, address, redirect_uris, secret_hash, registration,
+                              created_at, disabled_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(&client.tenant_id)
+    .bind(&client.id)
+    .bind(&client.name)
+    .bind(&client.address)
+    .bind(redirect_uris)
+    .bind(secret_hash)
+    .bind(registration_text(client.registration))
+    .bind(client.created_at)
+    .bind(client.disabled_at)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 fn registration_text(registration: Registration) -> &'static str {
     match registration {
         Registration::Registered => "registered",
         Registration::Unverified => "unverified",
+        Registration::Tool => "tool",
     }
 }

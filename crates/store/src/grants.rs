@@ -27,7 +27,7 @@ pub struct LiveGrant {
     pub grant: Grant,
     pub client_disabled_at: Option<Timestamp>,
     pub user_suspended_at: Option<Timestamp>,
-    /// Access tokens that were revoked one by one.
+    /// Access tokens that were revoked one by one, and app keys that were replaced.
     pub revoked_jtis: Vec<String>,
     /// The user's newest credential at each provider.
     pub credentials: Vec<ProviderCredential>,
@@ -72,11 +72,15 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let grant = read(&row)?;
 
-        let revoked = sql("select jti from revoked_access_tokens where tenant_id = $1 and grant_id = $2")
-            .bind(tenant_id)
-            .bind(id)
-            .all(self.pool())
-            .await?;
+        let revoked = sql(
+            "select jti from revoked_access_tokens where tenant_id = $1 and grant_id = $2
+             union all
+             select id from app_keys where tenant_id = $1 and grant_id = $2 and revoked_at is not null",
+        )
+        .bind(tenant_id)
+        .bind(id)
+        .all(self.pool())
+        .await?;
         let mut credentials = self.credentials_of(tenant_id, &grant.user_id).await?;
         let mut seen = HashSet::new();
         credentials.retain(|credential| seen.insert(credential.provider.clone()));

@@ -12,6 +12,7 @@
 //! [`AuditEvent`]: aipassport_domain::audit::AuditEvent
 
 mod accounts;
+mod app_keys;
 mod audit;
 mod authorization_requests;
 mod clients;
@@ -31,6 +32,7 @@ mod sql;
 mod sweep;
 mod users;
 
+pub use app_keys::{AppKey, NewAppKey, NewTool};
 pub use audit::AuditRecord;
 pub use authorization_requests::Decision;
 pub use codes::{CodeRecord, NewCode, Redemption};

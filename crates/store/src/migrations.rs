@@ -34,6 +34,8 @@ const MIGRATIONS: &[Migration] = migrations! {
     2 "0002_ledger",
     3 "0003_usage_classes",
     5 "0005_price_overrides",
+    7 "0007_consent_digest",
+    8 "0008_app_keys",
 };
 
 impl Migration {

@@ -129,17 +129,7 @@ impl Store {
     /// redeemed: all that somebody else may have got hold of.
     pub async fn end_browser_sessions(&self, user_id: &UserId, event: &AuditEvent) -> Result<(), StoreError> {
         let mut tx = self.begin_write().await?;
-        sql("delete from browser_sessions where tenant_id = $1 and user_id = $2")
-            .bind(&event.tenant_id)
-            .bind(user_id)
-            .execute(&mut *tx)
-            .await?;
-        sql("delete from api_tokens where tenant_id = $1 and user_id = $2")
-            .bind(&event.tenant_id)
-            .bind(user_id)
-            .execute(&mut *tx)
-            .await?;
-        codes::end_unredeemed(&mut tx, &event.tenant_id, user_id, event.at).await?;
+        end_all(&mut tx, &event.tenant_id, user_id, event.at).await?;
         audit::record(&mut tx, event).await?;
         Ok(tx.commit().await?)
     }
@@ -244,6 +234,26 @@ impl Store {
         let user = self.user(tenant_id, id).await?;
         Ok(user.filter(|user| user.suspended_at.is_none()))
     }
+}
+
+/// Ends all that a user signed in with, or is about to pick up.
+pub(crate) async fn end_all(
+    tx: &mut Transaction,
+    tenant_id: &TenantId,
+    user_id: &UserId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sql("delete from browser_sessions where tenant_id = $1 and user_id = $2")
+        .bind(tenant_id)
+        .bind(user_id)
+        .execute(&mut **tx)
+        .await?;
+    sql("delete from api_tokens where tenant_id = $1 and user_id = $2")
+        .bind(tenant_id)
+        .bind(user_id)
+        .execute(&mut **tx)
+        .await?;
+    codes::end_unredeemed(tx, tenant_id, user_id, now).await
 }
 
 /// Ends a session, and says whose it was.

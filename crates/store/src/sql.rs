@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use aipassport_domain::{
     ids::{
-        AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, KeyId, ProviderId, TenantId, TokenFamilyId,
-        UserId,
+        AppKeyId, AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, KeyId, ProviderId, TenantId,
+        TokenFamilyId, UserId,
     },
     secret::{Sealed, SecretHash},
     time::Timestamp,
@@ -153,6 +153,7 @@ values! {
     &'a AuthorizationRequestId: id => Self::Text(Some(id.as_str().into()));
     &'a CallId: id => Self::Text(Some(id.as_str().into()));
     &'a ClientId: id => Self::Text(Some(id.as_str().into()));
+    &'a AppKeyId: id => Self::Text(Some(id.as_str().into()));
     &'a CredentialId: id => Self::Text(Some(id.as_str().into()));
     &'a GrantId: id => Self::Text(Some(id.as_str().into()));
     &'a KeyId: id => Self::Text(Some(id.as_str().into()));

@@ -9,8 +9,8 @@ use aipassport_domain::{
 };
 
 use crate::{
-    Store, StoreError, audit, codes,
-    sql::{Row, Transaction, corrupt, sql},
+    Store, StoreError, audit, codes, grants, sign_in,
+    sql::{Row, Statement, Transaction, corrupt, sql},
 };
 
 #[derive(Clone, PartialEq, Eq)]
@@ -119,6 +119,41 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         codes::end_unredeemed(&mut tx, &event.tenant_id, id, event.at).await?;
+        audit::record(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Suspends a user: from here on none of its grants admits a call or gets a token, and whatever
+    /// it was signed in with is ended. `false`, and no event, if it is suspended or there is none.
+    pub async fn suspend_user(&self, id: &UserId, event: &AuditEvent) -> Result<bool, StoreError> {
+        let suspend = sql("update users set suspended_at = $3
+             where tenant_id = $1 and id = $2 and suspended_at is null")
+        .bind(&event.tenant_id)
+        .bind(id)
+        .bind(event.at);
+        self.suspend_or_resume(suspend, id, event).await
+    }
+
+    /// Ends a suspension: grants that are still in force admit calls again. Nothing that was signed
+    /// in comes back. `false`, and no event, if it is not suspended or there is none.
+    pub async fn resume_user(&self, id: &UserId, event: &AuditEvent) -> Result<bool, StoreError> {
+        let resume = sql("update users set suspended_at = null
+             where tenant_id = $1 and id = $2 and suspended_at is not null")
+        .bind(&event.tenant_id)
+        .bind(id);
+        self.suspend_or_resume(resume, id, event).await
+    }
+
+    async fn suspend_or_resume(&self, change: Statement, id: &UserId, event: &AuditEvent) -> Result<bool, StoreError> {
+        let mut tx = self.begin_write().await?;
+        // Codes before the user, as redeeming takes them, so that nobody waits in a ring. Also when a
+        // suspension ends: a sign-in that was under way when it began may have come to its end since.
+        sign_in::end_all(&mut tx, &event.tenant_id, id, event.at).await?;
+        if !change.changed(&mut *tx).await? {
+            return Ok(false);
+        }
+        grants::raise_versions_of_user(&mut tx, &event.tenant_id, id).await?;
         audit::record(&mut tx, event).await?;
         tx.commit().await?;
         Ok(true)

@@ -16,7 +16,7 @@ use serde_json::json;
 
 pub(crate) use self::usage::Messages;
 use crate::{
-    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, is_model_id},
+    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, is_model_id, listed_model},
     ceiling::fees,
     headers,
     meter::StreamForm,
@@ -68,8 +68,8 @@ impl ProviderAdapter for Anthropic {
             (&Method::POST, "/v1/messages/count_tokens") => RouteKind::CountTokens,
             (&Method::GET, "/v1/models") => RouteKind::ListModels,
             (&Method::GET, path) => {
-                let id = path.strip_prefix("/v1/models/").filter(|id| is_model_id(id))?;
-                RouteKind::GetModel(id.to_owned())
+                let id = path.strip_prefix("/v1/models/").and_then(listed_model)?;
+                RouteKind::GetModel(id)
             }
             _ => return None,
         };

@@ -20,7 +20,7 @@ use http::{
 use self::chat::Dialect;
 pub(crate) use self::usage::{ChatCompletions, Responses};
 use crate::{
-    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, is_model_id},
+    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, listed_model},
     draft::{Draft, Shape},
     headers,
     json::Reader,
@@ -112,8 +112,8 @@ impl ProviderAdapter for OpenAi {
             (&Method::POST, "/v1/responses") => RouteKind::Call(Capability::Chat, Operation::Responses),
             (&Method::GET, "/v1/models") => RouteKind::ListModels,
             (&Method::GET, path) => {
-                let id = path.strip_prefix("/v1/models/").filter(|id| is_model_id(id))?;
-                RouteKind::GetModel(id.to_owned())
+                let id = path.strip_prefix("/v1/models/").and_then(listed_model)?;
+                RouteKind::GetModel(id)
             }
             _ => return None,
         };

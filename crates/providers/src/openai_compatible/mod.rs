@@ -17,7 +17,7 @@ use http::{
 use serde_json::{Value, json};
 
 use crate::{
-    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, is_model_path},
+    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, listed_model},
     draft::{Draft, Reasoning, Shape},
     headers,
     json::Reader,
@@ -131,8 +131,8 @@ impl ProviderAdapter for OpenAiCompatible {
             (&Method::POST, "/v1/completions") => RouteKind::Call(Capability::Chat, Operation::Completions),
             (&Method::GET, "/v1/models") => RouteKind::ListModels,
             (&Method::GET, path) => {
-                let id = path.strip_prefix("/v1/models/").filter(|id| is_model_path(id))?;
-                RouteKind::GetModel(id.to_owned())
+                let id = path.strip_prefix("/v1/models/").and_then(listed_model)?;
+                RouteKind::GetModel(id)
             }
             _ => return None,
         };

@@ -2,7 +2,7 @@
 
 use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened, RevocationReason},
-    client::{Client, ClientAuthentication},
+    client::{Client, ClientAuthentication, Registration},
     grant::Grant,
     ids::{CredentialId, GrantId},
     secret::Secret,
@@ -42,7 +42,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/api/audit", get(audit))
 }
 
-type Answer<T = Json<Value>> = Result<T, Problem>;
+pub(super) type Answer<T = Json<Value>> = Result<T, Problem>;
 
 async fn openapi() -> ([(header::HeaderName, HeaderValue); 1], &'static str) {
     let json = HeaderValue::from_static("application/json");
@@ -52,7 +52,7 @@ async fn openapi() -> ([(header::HeaderName, HeaderValue); 1], &'static str) {
     )
 }
 
-fn event(app: &App, user: &User, grant_id: Option<&GrantId>, what: Happened) -> AuditEvent {
+pub(super) fn event(app: &App, user: &User, grant_id: Option<&GrantId>, what: Happened) -> AuditEvent {
     AuditEvent {
         tenant_id: app.tenant_id.clone(),
         at: app.clock.now(),
@@ -64,7 +64,7 @@ fn event(app: &App, user: &User, grant_id: Option<&GrantId>, what: Happened) -> 
 }
 
 /// Reads a JSON body; the content type keeps other sites' plain forms out.
-fn body<T: DeserializeOwned>(headers: &HeaderMap, bytes: &Bytes) -> Result<T, Problem> {
+pub(super) fn body<T: DeserializeOwned>(headers: &HeaderMap, bytes: &Bytes) -> Result<T, Problem> {
     let invalid = |text: String| Problem::Invalid { field: "body", text };
     let content_type = headers
         .get(header::CONTENT_TYPE)
@@ -163,7 +163,11 @@ fn client_view(client: &Client) -> Value {
 async fn clients(State(app): State<App>, headers: HeaderMap) -> Answer {
     caller::reading(&app, &headers).await?;
     let clients = app.store.clients(&app.tenant_id).await?;
-    Ok(Json(clients.iter().map(client_view).collect()))
+    // A tool is its user's own affair; it shows in their grants.
+    let apps = clients
+        .iter()
+        .filter(|client| client.registration != Registration::Tool);
+    Ok(Json(apps.map(client_view).collect()))
 }
 
 async fn add_client(State(app): State<App>, headers: HeaderMap, bytes: Bytes) -> Answer<(StatusCode, Json<Value>)> {

@@ -79,7 +79,10 @@ impl ClientCommand {
             }
             Self::List => {
                 let clients = data.store.clients(&data.tenant_id).await?;
-                let listed: Vec<Listed> = clients.into_iter().map(Listed::from).collect();
+                let apps = clients
+                    .into_iter()
+                    .filter(|client| client.registration != Registration::Tool);
+                let listed: Vec<Listed> = apps.map(Listed::from).collect();
                 output.print(&listed, |listed| {
                     let cells = |client: &Listed| {
                         vec![

@@ -27,6 +27,7 @@ mod credential;
 mod demo;
 mod doctor;
 mod grant;
+mod key;
 mod output;
 mod sandbox_provider;
 mod serve;
@@ -72,6 +73,9 @@ enum Command {
     /// What users allowed
     #[command(subcommand)]
     Grant(grant::GrantCommand),
+    /// Keys for tools that only take a base URL and a key
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Check that everything is in order
     Doctor,
 }
@@ -128,6 +132,11 @@ async fn dispatch(
         Command::Credential(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Client(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Grant(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
+        Command::Key(command) => {
+            let config = load::load(&arguments)?;
+            let data = Data::open(&config, clock, random).await?;
+            command.run(&data, &config.grants, output).await?;
+        }
         Command::Doctor => return doctor::run(&open(&arguments, clock, random).await?, output).await,
     }
     Ok(ExitCode::SUCCESS)

@@ -22,6 +22,9 @@ pub(super) struct SandboxProvider {
     /// A key that is accepted; repeatable. Without one, any key is, but none at all is not
     #[arg(long, value_name = "KEY")]
     require_key: Vec<String>,
+    /// How many of the last requests /sandbox/requests shows whole, prompts included
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    keep_requests: usize,
 }
 
 impl SandboxProvider {
@@ -34,6 +37,7 @@ impl SandboxProvider {
         });
         let options = SandboxOptions {
             required_keys: self.require_key.clone(),
+            most_requests: self.keep_requests,
             ..SandboxOptions::default()
         };
         let stop = stop_signal();

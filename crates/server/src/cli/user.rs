@@ -27,6 +27,10 @@ pub(super) enum UserCommand {
     },
     /// Print a bearer for /api, and for approving, denying and revoking
     Token { name: String },
+    /// Stop an account: it is signed out everywhere, and none of its apps may call
+    Suspend { name: String },
+    /// Let a suspended account, and what is left of its grants, go on
+    Resume { name: String },
 }
 
 #[derive(Serialize)]
@@ -42,6 +46,13 @@ struct Added {
 struct Issued {
     user_id: UserId,
     token: String,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    id: UserId,
+    name: String,
+    is_suspended: bool,
 }
 
 impl UserCommand {
@@ -62,6 +73,18 @@ impl UserCommand {
             Self::Token { name } => {
                 let issued = issue(data, &name).await?;
                 output.print(&issued, |issued| issued.token.clone());
+            }
+            Self::Suspend { name } => {
+                let user = data.user_named(&name).await?;
+                let event = data.event(Some(&user.id), None, Happened::UserSuspended);
+                data.store.suspend_user(&user.id, &event).await?;
+                output.print(&shown(user, true), |user| format!("{} is suspended", user.name));
+            }
+            Self::Resume { name } => {
+                let user = data.user_named(&name).await?;
+                let event = data.event(Some(&user.id), None, Happened::UserResumed);
+                data.store.resume_user(&user.id, &event).await?;
+                output.print(&shown(user, false), |user| format!("{} may go on", user.name));
             }
         }
         Ok(())
@@ -123,8 +146,21 @@ async fn add(
     })
 }
 
+fn shown(user: User, is_suspended: bool) -> Shown {
+    Shown {
+        id: user.id,
+        name: user.name,
+        is_suspended,
+    }
+}
+
 async fn issue(data: &Data, name: &str) -> Result<Issued, Failure> {
     let user = data.user_named(name).await?;
+    if user.suspended_at.is_some() {
+        return Err(Failure::Said(format!(
+            "{name:?} is suspended: see aipassport user resume"
+        )));
+    }
     let (bearer, token, issued) = new_api_token(data.making(), &user.id);
     data.store
         .issue_api_token(&token, &data.event(Some(&user.id), None, issued))

@@ -10,10 +10,12 @@ use aipassport_domain::{ids::TenantId, time::Timestamp};
 use crate::{app::App, data::Data, random::Random, vault::Vault};
 
 mod api_token;
+mod app_key;
 mod client;
 mod credential;
 
 pub use api_token::new_api_token;
+pub use app_key::{APP_KEY_PREFIX, MadeTool, NewTool, fresh_app_key, new_app_key};
 pub use client::{NewClient, new_client};
 pub use credential::{NewCredential, new_credential};
 

@@ -26,7 +26,7 @@ const KEY_NAMES: [&str; 8] = [
     "x-api-key",
 ];
 
-/// Who calls: a verified access token and the grant behind it.
+/// Who calls: a verified access token or app key, and the grant behind it.
 #[derive(Clone)]
 pub(super) struct Caller {
     pub(super) token: Arc<VerifiedToken>,
@@ -45,13 +45,17 @@ pub(super) async fn authenticate(
     now: Timestamp,
 ) -> Result<Caller, GatewayError> {
     let token = presented(head)?;
-    let (digest, token) = app.gateway.tokens.verify(app, token, now)?;
+    let (digest, token) = app.gateway.tokens.verify(app, token, now).await?;
     if let Some(provider) = provider
         && !signing::is_for(&token.audience, &app.config.public_url, provider)
     {
         return Err(GatewayError::Unauthenticated("the access token is for another address"));
     }
-    let grant = app.gateway.grants.get(app, &token.grant_id).await?;
+    let mut grant = app.gateway.grants.get(app, &token.grant_id).await?;
+    if grant.as_ref().is_some_and(|grant| grant.is_suspended()) {
+        // A suspension ends, perhaps by another process; no ledger would tell, for none is asked.
+        grant = app.gateway.grants.load(app, &token.grant_id).await?;
+    }
     let grant = grant.ok_or(GatewayError::Unauthenticated("the access token has been revoked"))?;
     let caller = Caller { token, digest, grant };
     caller.check_not_cut_off()?;

@@ -118,8 +118,13 @@ impl Snapshot {
     /// very token that was shown.
     pub(super) fn is_cut_off(&self, jti: &str) -> bool {
         self.live.client_disabled_at.is_some()
-            || self.live.user_suspended_at.is_some()
+            || self.is_suspended()
             || self.live.revoked_jtis.iter().any(|revoked| revoked == jti)
+    }
+
+    /// Whether its user was suspended then.
+    pub(super) fn is_suspended(&self) -> bool {
+        self.live.user_suspended_at.is_some()
     }
 
     pub(super) fn destination(&self, provider: &ProviderId) -> Option<&Destination> {

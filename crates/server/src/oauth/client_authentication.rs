@@ -1,32 +1,36 @@
 //! Who asks at the token, introspection and revocation endpoints (RFC 6749, section 2.3).
 
 use aipassport_domain::{client::Client, ids::ClientId, secret::Secret};
-use http::HeaderMap;
+use axum::body::Body;
+use http::{HeaderMap, Request};
 
 use super::{OAuthError, parameters::Parameters};
 use crate::{
     app::App,
-    client_secret::{self, NotBasic, Presented},
+    client_secret::{self, NotAuthentic, NotBasic, Presented},
+    peer,
 };
 
-/// Authenticates the client by the way it is registered for: its secret, in the header or in the
-/// body but not in both; or, for a public client, nothing but its name.
+/// Reads the form of a request, and authenticates its client by the way it is registered for: its
+/// secret, in the header or in the body but not in both; or, for a public client, nothing but its
+/// name.
 ///
 /// A client that was disabled authenticates, and may do nothing: `unauthorized_client`.
-pub(super) async fn authenticate(
-    app: &App,
-    headers: &HeaderMap,
-    parameters: &Parameters,
-) -> Result<Client, OAuthError> {
-    let presented = presented(headers, parameters)?;
-    let client = client_secret::authentic(app, &presented)
-        .await
-        .map_err(OAuthError::internal)?
-        .ok_or(OAuthError::InvalidClient)?;
+pub(super) async fn authenticated(app: &App, request: Request<Body>) -> Result<(Client, Parameters), OAuthError> {
+    let headers = request.headers().clone();
+    let place = peer::of(app, &headers, request.extensions());
+    let parameters = Parameters::of_form(app, request).await?;
+    let presented = presented(&headers, &parameters)?;
+    let authentic = client_secret::authentic(app, &presented, place).await;
+    let client = authentic.map_err(|error| match error {
+        NotAuthentic::Wrong => OAuthError::InvalidClient,
+        NotAuthentic::TooMany(too_many) => OAuthError::TooManySecrets(too_many),
+        NotAuthentic::Store(error) => OAuthError::internal(error),
+    })?;
     if client.disabled_at.is_some() {
         return Err(OAuthError::UnauthorizedClient);
     }
-    Ok(client)
+    Ok((client, parameters))
 }
 
 fn presented(headers: &HeaderMap, parameters: &Parameters) -> Result<Presented, OAuthError> {

@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use super::answer::no_store;
+use crate::strangers::TooMany;
 
 /// An error response of the authorization server. Descriptions help developers, and say nothing
 /// about what exists: which client, code or token was wrong, and how, is for our audit events.
@@ -17,6 +18,8 @@ pub(super) enum OAuthError {
     InvalidRequest(String),
     #[error("client authentication failed")]
     InvalidClient,
+    #[error("too many wrong client secrets came from there: wait")]
+    TooManySecrets(TooMany),
     #[error("{0}")]
     InvalidGrant(&'static str),
     #[error("this client may not do that")]
@@ -43,6 +46,8 @@ impl OAuthError {
         match self {
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidClient => "invalid_client",
+            // RFC 6749 has no word for it here; this one says that trying again is worth it.
+            Self::TooManySecrets(_) => "temporarily_unavailable",
             Self::InvalidGrant(_) => "invalid_grant",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
@@ -66,6 +71,7 @@ impl IntoResponse for OAuthError {
         self.log();
         let status = match self {
             Self::InvalidClient => StatusCode::UNAUTHORIZED,
+            Self::TooManySecrets(_) => StatusCode::TOO_MANY_REQUESTS,
             // A store that is away comes back.
             Self::ServerError(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
@@ -75,6 +81,10 @@ impl IntoResponse for OAuthError {
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Basic realm=\"AIPassport\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Self::TooManySecrets(too_many) = self {
+            let seconds = HeaderValue::from(too_many.retry_after_seconds);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
     }

@@ -16,16 +16,14 @@ use http::Request;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{OAuthError, answer::no_store, client_authentication::authenticate, parameters::Parameters};
+use super::{OAuthError, answer::no_store, client_authentication::authenticated};
 use crate::{
     app::App,
     grant_view::{GrantView, LimitView},
 };
 
 pub(super) async fn introspect(State(app): State<App>, request: Request<Body>) -> Result<Response, OAuthError> {
-    let headers = request.headers().clone();
-    let parameters = Parameters::of_form(&app, request).await?;
-    let client = authenticate(&app, &headers, &parameters).await?;
+    let (client, parameters) = authenticated(&app, request).await?;
     if client.authentication == ClientAuthentication::None {
         return Err(OAuthError::InvalidClient);
     }

@@ -13,13 +13,11 @@ use aipassport_domain::{
 use axum::{body::Body, extract::State, response::Response};
 use http::{Request, StatusCode};
 
-use super::{OAuthError, answer::no_store, client_authentication::authenticate, parameters::Parameters};
+use super::{OAuthError, answer::no_store, client_authentication::authenticated};
 use crate::app::App;
 
 pub(super) async fn revoke(State(app): State<App>, request: Request<Body>) -> Result<Response, OAuthError> {
-    let headers = request.headers().clone();
-    let parameters = Parameters::of_form(&app, request).await?;
-    let client = authenticate(&app, &headers, &parameters).await?;
+    let (client, parameters) = authenticated(&app, request).await?;
     // `token_type_hint` may be wrong (section 2.1); the token itself says what it is.
     let token = parameters.required("token")?;
 

@@ -17,6 +17,7 @@ mod register;
 mod samples;
 mod settings;
 mod sign_in;
+mod tools;
 mod words;
 
 use axum::{
@@ -60,6 +61,8 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/keys", get(keys::show).post(keys::add))
         .route("/keys/{id}/remove", post(keys::remove))
         .route("/apps/register", get(register::show).post(register::register))
+        .route("/apps/keys/new", get(tools::show).post(tools::make))
+        .route("/apps/{grant_id}/replace-key", post(tools::replace))
         .route("/activity", get(activity::show))
         .route("/activity/export", get(activity::export))
         .route("/settings", get(settings::show))

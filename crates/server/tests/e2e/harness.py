@@ -103,9 +103,10 @@ class Process:
 class Sandbox:
     """The sandbox provider and its bill."""
 
-    def __init__(self, run, listen="127.0.0.1:0"):
+    def __init__(self, run, listen="127.0.0.1:0", keep_requests=0):
         folder = run.new_folder("sandbox")
-        command = [run.binary, "--json", "sandbox-provider", "--listen", listen]
+        keep = ["--keep-requests", keep_requests]
+        command = [run.binary, "--json", "sandbox-provider", "--listen", listen, *keep]
         self._process = Process(command, folder / "log", stdout=subprocess.PIPE)
         line = self._process.popen.stdout.readline()
         if not line:

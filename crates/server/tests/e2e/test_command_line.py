@@ -89,6 +89,33 @@ class CommandLine(unittest.TestCase):
         self.user.add_credential("anthropic")
         self.assertEqual(call(), 200)
 
+    def test_the_sandbox_keeps_the_last_requests_whole_when_told_to(self):
+        sandbox = Sandbox(this_run(), keep_requests=1)
+        for number in (1, 2):
+            body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": f"request {number}"}]}
+            request(sandbox.url, "POST", "/openai/v1/chat/completions", body, {"authorization": "Bearer any"})
+
+        kept = request(sandbox.url, "GET", "/sandbox/requests").json()
+        sandbox.stop()
+
+        self.assertEqual([kept_request["path"] for kept_request in kept], ["/openai/v1/chat/completions"])
+        self.assertIn("request 2", kept[0]["body"])
+
+    def test_a_suspended_user_is_stopped_and_resumed_beside_a_running_broker(self):
+        ben = User(self.broker, "ben")
+        grant = App(self.broker, "Paused").granted(ben)
+        body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": PROMPT}]}
+
+        def call():
+            headers = {"authorization": f"Bearer {grant.token}"}
+            return request(self.broker.url, "POST", "/openai/v1/chat/completions", body, headers).status
+
+        self.assertEqual(call(), 200)
+        self.assertTrue(self.broker.command("user", "suspend", "ben")["is_suspended"])
+        self.assertEqual(call(), 401)
+        self.assertFalse(self.broker.command("user", "resume", "ben")["is_suspended"])
+        self.assertEqual(call(), 200)
+
     def test_a_listed_credential_shows_its_last_four_and_no_more(self):
         listed = self.broker.command("credential", "list", "--user", "ana")
 

@@ -8,6 +8,8 @@ use aipassport_domain::{
     ids::{AuthorizationRequestId, ClientId, GrantId, TenantId, UserId},
 };
 
+use sqlx::Row;
+
 use crate::support::{World, approval, decision, event, grant_created, hash, in_parallel, new_code, on_both_engines};
 
 impl World {
@@ -44,6 +46,33 @@ fn grant_request() -> Door {
         request_secret: hash("request secret"),
         reason: "To summarise \"notes\"".to_owned(),
     }
+}
+
+#[tokio::test]
+async fn the_digest_of_what_was_shown_stays_with_the_request() {
+    on_both_engines(async |world| {
+        let by_code = world.asked("by code").await;
+        let at_once = world.asked_through("at once", grant_request()).await;
+        let denied = world.asked("denied").await;
+
+        assert!(world.approve(&by_code).await);
+        let granted = world
+            .store
+            .approve_grant_request(&at_once.id, &decision(), &approval(&at_once))
+            .await;
+        assert!(granted.unwrap().is_some());
+        assert!(world.deny(&denied).await);
+
+        let rows = sqlx::query("select id, shown_digest from authorization_requests order by id")
+            .fetch_all(&mut world.connection().await)
+            .await
+            .unwrap();
+        let kept: Vec<(String, Option<String>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let digest = decision().shown_digest;
+        let expected = [("at once", &digest), ("by code", &digest), ("denied", &None)];
+        assert_eq!(kept, expected.map(|(id, digest)| (id.to_owned(), digest.clone())));
+    })
+    .await;
 }
 
 #[tokio::test]

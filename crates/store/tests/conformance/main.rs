@@ -13,6 +13,7 @@ mod postgres;
 mod support;
 
 mod accounts;
+mod app_keys;
 mod audit;
 mod clients;
 mod codes;

@@ -1,7 +1,11 @@
 //! Signing in: sessions end by themselves, failures are counted, bearers expire.
 
-use aipassport_domain::{audit::Happened, fixtures::NOW, ids::UserId};
-use aipassport_store::{ApiToken, BrowserSession};
+use aipassport_domain::{
+    audit::Happened,
+    fixtures::NOW,
+    ids::{TenantId, UserId},
+};
+use aipassport_store::{ApiToken, BrowserSession, Redemption};
 
 use crate::support::{World, event, hash, on_both_engines};
 
@@ -27,12 +31,21 @@ impl World {
         found.unwrap().is_some()
     }
 
-    async fn suspend(&self, user: &str) {
-        sqlx::query("update users set suspended_at = 1 where id = $1")
-            .bind(user)
-            .execute(&mut self.connection().await)
-            .await
-            .unwrap();
+    pub async fn issue_bearer(&self, user: &str, bearer: &str) {
+        let token = ApiToken {
+            hash: hash(bearer),
+            tenant_id: self.tenant.clone(),
+            user_id: UserId::new(user),
+            created_at: NOW,
+            expires_at: None,
+        };
+        let issued = event(Happened::ApiTokenIssued);
+        self.store.issue_api_token(&token, &issued).await.unwrap();
+    }
+
+    pub async fn has_bearer(&self, bearer: &str) -> bool {
+        let found = self.store.user_by_api_token(&self.tenant, &hash(bearer), NOW).await;
+        found.unwrap().is_some()
     }
 }
 
@@ -159,6 +172,28 @@ async fn failures_to_sign_in_are_counted_by_name_and_time_until_they_are_cleared
 }
 
 #[tokio::test]
+async fn one_failure_counts_under_several_keys_and_is_one_event() {
+    on_both_engines(async |world| {
+        let failed = event(Happened::SignInFailed { name: String::new() });
+        world.store.record_sign_in_failure("name", &failed).await.unwrap();
+        for _ in 0..2 {
+            let counted = world.store.count_sign_in_failure(&world.tenant, "place", NOW);
+            counted.await.unwrap();
+        }
+        let failures = async |key, since| world.store.sign_in_failures(&world.tenant, key, since).await.unwrap();
+
+        assert_eq!(failures("name", NOW).await, 1);
+        assert_eq!(failures("place", NOW).await, 2);
+        assert_eq!(failures("place", NOW.plus_millis(1)).await, 0);
+        assert_eq!(world.times("sign_in_failed").await, 1);
+        let elsewhere = TenantId::new("elsewhere");
+        let other = world.store.sign_in_failures(&elsewhere, "place", NOW).await;
+        assert_eq!(other.unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_bearer_is_its_users_until_it_expires() {
     on_both_engines(async |world| {
         let token = |name, expires_at| ApiToken {
@@ -197,25 +232,47 @@ async fn a_bearer_is_its_users_until_it_expires() {
 #[tokio::test]
 async fn a_suspended_user_has_neither_session_nor_bearer() {
     on_both_engines(async |world| {
+        let user = UserId::new("user");
+        let suspended = event(Happened::UserSuspended);
+        world.store.suspend_user(&user, &suspended).await.unwrap();
+
+        // Both were under way when it was suspended.
         world.signed_in("user", "cookie").await;
-        let token = ApiToken {
-            hash: hash("bearer"),
-            tenant_id: world.tenant.clone(),
-            user_id: UserId::new("user"),
-            created_at: NOW,
-            expires_at: None,
-        };
-        world
-            .store
-            .issue_api_token(&token, &event(Happened::ApiTokenIssued))
-            .await
-            .unwrap();
-
-        world.suspend("user").await;
-
+        world.issue_bearer("user", "bearer").await;
         assert!(!world.is_signed_in("cookie", 0).await);
-        let bearer = world.store.user_by_api_token(&world.tenant, &token.hash, NOW).await;
-        assert_eq!(bearer.unwrap(), None);
+        assert!(!world.has_bearer("bearer").await);
+
+        let resumed = event(Happened::UserResumed);
+        world.store.resume_user(&user, &resumed).await.unwrap();
+        assert!(!world.is_signed_in("cookie", 0).await, "nor do they come back");
+        assert!(!world.has_bearer("bearer").await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn signing_out_everywhere_ends_all_that_one_user_signed_in_with() {
+    on_both_engines(async |world| {
+        world.signed_in("user", "one").await;
+        world.signed_in("user", "two").await;
+        world.issue_bearer("user", "bearer").await;
+        let (_, code) = world.approved("asked").await;
+        world.add_user("ana").await;
+        world.signed_in("ana", "hers").await;
+        world.issue_bearer("ana", "her bearer").await;
+
+        let signed_out = event(Happened::SignedOut);
+        let user = UserId::new("user");
+        world.store.end_browser_sessions(&user, &signed_out).await.unwrap();
+
+        for ended in ["one", "two"] {
+            assert!(!world.is_signed_in(ended, 0).await, "{ended}");
+        }
+        assert!(!world.has_bearer("bearer").await);
+        assert!(!matches!(world.redeem(&code, "tokens").await, Redemption::Redeemed(_)));
+        assert!(world.is_signed_in("hers", 0).await);
+        assert!(world.has_bearer("her bearer").await);
+        assert_eq!(world.times("signed_out").await, 1);
     })
     .await;
 }

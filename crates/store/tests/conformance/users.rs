@@ -2,9 +2,10 @@
 
 use aipassport_domain::{
     audit::Happened,
+    fixtures::NOW,
     ids::{TenantId, UserId},
 };
-use aipassport_store::{StoreError, User};
+use aipassport_store::{Redemption, Rotation, StoreError, User};
 
 use crate::support::{event, hash, on_both_engines, user};
 
@@ -79,6 +80,64 @@ async fn a_new_password_ends_every_browser_session_of_the_user() {
         let nobody = world.store.set_password(&UserId::new("nobody"), "x", &changed).await;
         assert!(!nobody.unwrap());
         assert_eq!(world.times("password_changed").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn suspending_a_user_stops_its_grants_until_it_is_resumed() {
+    on_both_engines(async |world| {
+        let grant = world.granted("asked").await;
+        let (_, unredeemed) = world.approved("approved").await;
+        world.signed_in("user", "cookie").await;
+        world.issue_bearer("user", "bearer").await;
+        let user = UserId::new("user");
+        let suspended_at = async || {
+            let live = world.store.live_grant(&world.tenant, &grant.id).await.unwrap().unwrap();
+            (live.grant.version, live.user_suspended_at)
+        };
+        let before = suspended_at().await;
+
+        let suspended = event(Happened::UserSuspended);
+        assert!(world.store.suspend_user(&user, &suspended).await.unwrap());
+        assert!(!world.store.suspend_user(&user, &suspended).await.unwrap(), "it is");
+
+        assert_eq!(suspended_at().await, (before.0 + 1, Some(NOW)));
+        let found = world.store.browser_session(&world.tenant, &hash("cookie"), NOW).await;
+        assert_eq!(found.unwrap(), None);
+        assert!(!world.has_bearer("bearer").await);
+        assert!(!matches!(
+            world.rotate("asked", "next", NOW).await,
+            Rotation::Rotated(_)
+        ));
+
+        let resumed = event(Happened::UserResumed);
+        assert!(world.store.resume_user(&user, &resumed).await.unwrap());
+        assert!(!world.store.resume_user(&user, &resumed).await.unwrap(), "it was");
+
+        assert_eq!(suspended_at().await, (before.0 + 2, None));
+        let redeemed = world.redeem(&unredeemed, "late").await;
+        assert!(!matches!(redeemed, Redemption::Redeemed(_)), "its code had ended");
+        assert!(matches!(world.rotate("asked", "next", NOW).await, Rotation::Rotated(_)));
+        assert_eq!(world.times("user_suspended").await, 1);
+        assert_eq!(world.times("user_resumed").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_unknown_is_suspended() {
+    on_both_engines(async |world| {
+        let nobody = UserId::new("nobody");
+
+        let suspended = world.store.suspend_user(&nobody, &event(Happened::UserSuspended)).await;
+        let resumed = world.store.resume_user(&nobody, &event(Happened::UserResumed)).await;
+
+        assert!(!suspended.unwrap() && !resumed.unwrap());
+        assert_eq!(
+            world.times("user_suspended").await + world.times("user_resumed").await,
+            0
+        );
     })
     .await;
 }

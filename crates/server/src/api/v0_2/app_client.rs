@@ -1,5 +1,7 @@
 //! The client behind a grant request: a registered one, or an app that only named itself.
 
+use std::net::IpAddr;
+
 use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
     client::{Client, ClientAuthentication, Registration},
@@ -23,12 +25,13 @@ pub(super) async fn registered(
     app: &App,
     headers: &HeaderMap,
     client_id: Option<&str>,
+    place: Option<IpAddr>,
 ) -> Result<Option<Client>, Error> {
     let Some(presented) = basic(headers).map_err(|_| Error::NotAuthentic)? else {
         return client_id.map_or(Ok(None), |_| Err(Error::NotAuthentic));
     };
-    let client = authentic(app, &presented).await?;
-    client
+    let client = authentic(app, &presented, place).await?;
+    Some(client)
         .filter(|client| client.authentication != ClientAuthentication::None && client.disabled_at.is_none())
         .filter(|client| client_id.is_none_or(|named| named == client.id.as_str()))
         .map(Some)

@@ -43,12 +43,17 @@ pub(super) async fn approve(
         client_id: found.request.client_id.clone(),
         authorization_details: serde_json::json!(approved.authorization_details),
         expires_at: approved.expires_at,
+        shown_digest: None,
     };
     let event = event(&app, &user.id, &found, what);
-    let by = user.id;
+    let decision = Decision {
+        by: user.id,
+        approved,
+        shown_digest: None,
+    };
     let grant = app
         .store
-        .approve_grant_request(&found.request.id, &Decision { by, approved }, &event)
+        .approve_grant_request(&found.request.id, &decision, &event)
         .await?;
     match grant {
         Some(grant) => Ok(Json(ShownGrant::of(&of_grant(&app, grant).await?, now))),

@@ -12,7 +12,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{caller::CallerError, signing::SigningError, strangers::TooMany};
+use crate::{caller::CallerError, client_secret::NotAuthentic, signing::SigningError, strangers::TooMany};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -39,6 +39,8 @@ pub(super) enum Error {
     TooMany(TooMany),
     #[error("Unknown client, or wrong secret")]
     NotAuthentic,
+    #[error("Too many wrong secrets came from there: wait")]
+    TooManySecrets(TooMany),
     #[error("{}", .0.told())]
     Caller(#[from] CallerError),
     #[error("This cannot be done right now")]
@@ -65,6 +67,16 @@ impl From<StoreError> for Error {
             // An id that no text column can hold is nobody's.
             StoreError::Unstorable => Self::NotFound,
             error => Self::Broken(Box::new(error)),
+        }
+    }
+}
+
+impl From<NotAuthentic> for Error {
+    fn from(error: NotAuthentic) -> Self {
+        match error {
+            NotAuthentic::Wrong => Self::NotAuthentic,
+            NotAuthentic::TooMany(too_many) => Self::TooManySecrets(too_many),
+            NotAuthentic::Store(error) => error.into(),
         }
     }
 }
@@ -99,7 +111,7 @@ impl Error {
             Self::SignInAgain => (StatusCode::FORBIDDEN, "sign_in_again"),
             Self::Consent(_) => (StatusCode::BAD_REQUEST, "nothing_to_grant"),
             Self::NotRegistered => (StatusCode::FORBIDDEN, "registration_required"),
-            Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+            Self::TooMany(_) | Self::TooManySecrets(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
             Self::NotAuthentic => (StatusCode::UNAUTHORIZED, "invalid_client"),
             Self::Caller(CallerError::NobodySignedIn) => (StatusCode::UNAUTHORIZED, "not_signed_in"),
             Self::Caller(CallerError::Forged) => (StatusCode::FORBIDDEN, "forged_request"),
@@ -123,7 +135,7 @@ impl IntoResponse for Error {
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Self::TooMany(too_many) = self {
+        if let Self::TooMany(too_many) | Self::TooManySecrets(too_many) = self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(too_many.retry_after_seconds));
         }
         if status == StatusCode::UNAUTHORIZED {

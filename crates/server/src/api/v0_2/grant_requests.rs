@@ -39,7 +39,7 @@ pub(super) async fn ask(State(app): State<App>, request: Request<Body>) -> Resul
     let place = peer::of(&app, &headers, request.extensions());
     let mut body = Members::of(&app, request).await?;
     let client_id: Option<String> = body.take("client_id");
-    let client = registered(&app, &headers, client_id.as_deref()).await?;
+    let client = registered(&app, &headers, client_id.as_deref(), place).await?;
     let names = app_names(&mut body, client.as_ref());
     let reason = body.take_text("reason", LONGEST_REASON);
     let asked = asked(&mut body, reason.as_deref());

@@ -18,7 +18,7 @@ use super::{
     OAuthError,
     answer::no_store,
     asked::{authorization_details, check_scope},
-    client_authentication::authenticate,
+    client_authentication::authenticated,
     parameters::Parameters,
 };
 use crate::{app::App, signing::issue_access_token};
@@ -27,9 +27,7 @@ mod authorization_code;
 mod refresh_token;
 
 pub(super) async fn token(State(app): State<App>, request: Request<Body>) -> Result<Response, OAuthError> {
-    let headers = request.headers().clone();
-    let parameters = Parameters::of_form(&app, request).await?;
-    let client = authenticate(&app, &headers, &parameters).await?;
+    let (client, parameters) = authenticated(&app, request).await?;
     check_scope(&parameters)?;
     let answer = match parameters.required("grant_type")? {
         "authorization_code" => authorization_code::redeem(&app, &client, &parameters).await?,

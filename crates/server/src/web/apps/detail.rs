@@ -22,7 +22,7 @@ use super::{
         form::Visitor,
         page::{Frame, Section, page},
         parts::Stamp,
-        sentences,
+        sentences, tools,
         words::{self, Dollars, WallClock},
     },
     figures::{self, Standing},
@@ -49,6 +49,7 @@ pub(in super::super) async fn show(
     let refusals = figures::refusals(&app, &grant.id).await?;
     let first = clock.today().saturating_sub((DAYS - 1).days());
     let by_day = figures::spent_by_day(&app, &signed_in, Some(&grant.id), first, &clock).await?;
+    let app_key = tools::key_of(&app, &signed_in, &grant).await?;
     let standing = Standing::of(&app, grant).await?;
 
     let grant = &standing.grant;
@@ -75,6 +76,7 @@ pub(in super::super) async fn show(
             .iter()
             .map(|access| base_url(&app, &access.provider))
             .collect(),
+        app_key: app_key.map(|key| key.last_four),
     };
     page(StatusCode::OK, &app_page.frame, &app_page)
 }
@@ -182,7 +184,7 @@ fn tokens(usage: &Usage) -> (String, String) {
 }
 
 /// What the provider's own SDK takes as its base URL.
-fn base_url(app: &App, provider: &ProviderId) -> (String, String) {
+pub(in crate::web) fn base_url(app: &App, provider: &ProviderId) -> (String, String) {
     let version = if provider.as_str() == "openai" { "/v1" } else { "" };
     (
         format!("{} SDK", words::provider(provider)),

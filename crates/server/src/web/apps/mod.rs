@@ -18,12 +18,12 @@ use aipassport_domain::{grant::Grant, ids::GrantId};
 use super::error::PageError;
 use crate::{app::App, browser_session::SignedIn};
 pub(super) use actions::{pause, pause_all, resume, stop};
-pub(super) use detail::show as show_one;
+pub(super) use detail::{base_url, show as show_one};
 pub(super) use limits::{change, show as show_limits};
 pub(super) use list::show;
 
 /// The user's own grant of that id.
-async fn own_grant(app: &App, signed_in: &SignedIn, id: &str) -> Result<Grant, PageError> {
+pub(super) async fn own_grant(app: &App, signed_in: &SignedIn, id: &str) -> Result<Grant, PageError> {
     let grant = app.store.grant(&app.tenant_id, &GrantId::new(id)).await?;
     grant
         .filter(|grant| grant.user_id == signed_in.user.id)

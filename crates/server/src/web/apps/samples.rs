@@ -132,6 +132,7 @@ fn app() -> AppPage {
             when: "12 min ago".to_owned(),
         }],
         base_urls: vec![("OpenAI SDK".to_owned(), "http://127.0.0.1:8787/openai/v1".to_owned())],
+        app_key: None,
     }
 }
 

@@ -63,6 +63,8 @@ pub(super) struct AppPage {
     pub(super) refusals: Vec<RefusalRow>,
     /// (provider, base URL).
     pub(super) base_urls: Vec<(String, String)>,
+    /// The end of the app key that stands for the grant, if one was made by hand.
+    pub(super) app_key: Option<String>,
 }
 
 pub(super) struct CallRow {

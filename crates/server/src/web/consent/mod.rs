@@ -7,7 +7,7 @@
 mod chosen;
 mod estimate;
 mod outcome;
-mod presets;
+pub(super) mod presets;
 #[cfg(test)]
 pub(super) mod samples;
 mod shown;
@@ -38,7 +38,7 @@ use super::{
     sign_in, words,
 };
 use crate::{app::App, browser_session::SignedIn};
-pub(super) use view::Choosable;
+pub(super) use view::{Choosable, Presets};
 
 /// A request, who asks, and what this user has to decide about it.
 struct Case {
@@ -132,7 +132,7 @@ pub(super) async fn decide(
         return deny(&app, &signed_in, &case).await;
     }
     match approved(&app, &case, &fields) {
-        Ok(approved) => allow(&app, &signed_in, &case, approved).await,
+        Ok(approved) => allow(&app, &signed_in, &case, &shown, approved).await,
         Err(errors) => ask(&app, &signed_in, &case, Some(&fields), errors).await,
     }
 }
@@ -148,7 +148,14 @@ fn approved(app: &App, case: &Case, fields: &Fields) -> Result<Approved, Vec<Fie
         .map_err(|error| vec![chosen::field_error(&error)])
 }
 
-async fn allow(app: &App, signed_in: &SignedIn, case: &Case, approved: Approved) -> Result<Response, PageError> {
+async fn allow(
+    app: &App,
+    signed_in: &SignedIn,
+    case: &Case,
+    shown: &Shown,
+    approved: Approved,
+) -> Result<Response, PageError> {
+    let shown_digest = Some(shown.digest().to_owned());
     let request = &case.request;
     let details = serde_json::to_value(&approved.authorization_details);
     let mut event = sign_in::event(
@@ -159,12 +166,14 @@ async fn allow(app: &App, signed_in: &SignedIn, case: &Case, approved: Approved)
             client_id: request.client_id.clone(),
             authorization_details: details.map_err(|error| PageError::Broken(error.into()))?,
             expires_at: approved.expires_at,
+            shown_digest: shown_digest.clone(),
         },
     );
     event.grant_id = Some(request.grant_id.clone());
     let decision = Decision {
         by: signed_in.user.id.clone(),
         approved,
+        shown_digest,
     };
     let has_won = match &request.door {
         Door::AuthorizationCode { .. } => {

@@ -1,4 +1,5 @@
-//! Consent to a client that can only say that it wants AI (`scope=ai`): the user picks a size.
+//! Consent to a client that can only say that it wants AI (`scope=ai`), and to a tool that cannot ask
+//! at all: the user picks a size.
 
 use aipassport_domain::{
     authorization_details::{AiAccess, Capability, Choice, ModelPattern, Validity},
@@ -59,7 +60,7 @@ const SIZES: [Size; 3] = [
     },
 ];
 
-pub(super) fn shown(keys: &[ProviderCredential], entered: Option<&Fields>) -> Presets {
+pub(in crate::web) fn shown(keys: &[ProviderCredential], entered: Option<&Fields>) -> Presets {
     let mut place = 0;
     let sizes = SIZES.iter().map(|size| Tick {
         value: size.value.to_owned(),
@@ -86,7 +87,7 @@ pub(super) fn shown(keys: &[ProviderCredential], entered: Option<&Fields>) -> Pr
     }
 }
 
-pub(super) fn read(
+pub(in crate::web) fn read(
     fields: &Fields,
     keys: &[ProviderCredential],
     prices: &PriceBook,

@@ -60,13 +60,13 @@ pub(super) struct AccountTerms {
 
 /// A switch, or one of several things to choose from.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tick {
-    pub(super) value: String,
-    pub(super) words: String,
-    pub(super) hint: String,
-    pub(super) is_on: bool,
+pub(in crate::web) struct Tick {
+    pub(in crate::web) value: String,
+    pub(in crate::web) words: String,
+    pub(in crate::web) hint: String,
+    pub(in crate::web) is_on: bool,
     /// Cannot be switched on here.
-    pub(super) is_off_for_good: bool,
+    pub(in crate::web) is_off_for_good: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ pub(in super::super) struct Choosable {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Presets {
-    pub(super) sizes: Vec<Tick>,
-    pub(super) providers: Vec<Tick>,
+pub(in crate::web) struct Presets {
+    pub(in crate::web) sizes: Vec<Tick>,
+    pub(in crate::web) providers: Vec<Tick>,
 }

@@ -48,6 +48,10 @@ impl Badge {
         words: "not verified",
         class: "unverified",
     };
+    pub(in crate::web) const OWN: Self = Self {
+        words: "made by you",
+        class: "local",
+    };
     pub(in crate::web) const LOCAL: Self = Self {
         words: "an app on this computer cannot be verified",
         class: "local",

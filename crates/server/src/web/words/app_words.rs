@@ -44,6 +44,12 @@ pub(in crate::web) fn purpose(text: &str) -> Option<String> {
 
 /// Who asks: name, address and how far both can be believed.
 pub(in crate::web) fn face(client: &Client) -> AppFace {
+    if client.registration == Registration::Tool {
+        return AppFace {
+            address: "a key you made".to_owned(),
+            ..face_of(&client.name, "", Badge::OWN)
+        };
+    }
     let badge = match host(&client.address) {
         _ if client.is_loopback_only() || is_this_computer(&client.address) => Badge::LOCAL,
         Some(host) if client.registration == Registration::Registered && answers_go_to(client, &host) => Badge::CHECKED,

@@ -59,6 +59,8 @@ impl About {
             | Happened::CredentialRefusedByProvider { .. }
             | Happened::CredentialEchoRedacted { .. } => Self::Keys,
             Happened::UserAdded { .. }
+            | Happened::UserSuspended
+            | Happened::UserResumed
             | Happened::PasswordChanged
             | Happened::SignedIn
             | Happened::SignInFailed { .. }
@@ -112,6 +114,8 @@ fn who(event: &AuditEvent) -> &'static str {
 fn of_account(event: &AuditEvent) -> String {
     match &event.what {
         Happened::UserAdded { .. } => "Your account was made.".to_owned(),
+        Happened::UserSuspended => format!("{} suspended your account: apps and sign-ins were stopped.", who(event)),
+        Happened::UserResumed => format!("{} ended the suspension of your account.", who(event)),
         Happened::PasswordChanged => format!("{} changed your password.", who(event)),
         Happened::SignedIn => "You signed in.".to_owned(),
         Happened::SignInFailed { .. } => "Somebody tried to sign in as you with a wrong password.".to_owned(),
@@ -210,6 +214,8 @@ fn of_apps(event: &AuditEvent, names: &Names, clock: &WallClock) -> String {
         Happened::GrantDenied { client_id, .. } => {
             format!("{} did not allow {}.", who(event), names.client(client_id))
         }
+        Happened::AppKeyMade { name, .. } => format!("{} made a key for {}.", who(event), app_words::name(name)),
+        Happened::AppKeyReplaced { .. } => format!("{} replaced the key of {app}; the old one is refused.", who(event)),
         Happened::GrantCreated { client_id } => format!("{} picked up what you allowed.", names.client(client_id)),
         Happened::GrantChanged { expires_at, .. } => format!(
             "{} changed the limits of {app}; it ends {}.",

@@ -1,6 +1,8 @@
 //! The gateway, as clients and providers see it.
 
 mod answers;
+mod app_keys;
+
 mod call;
 mod credentials;
 mod faults;

@@ -25,9 +25,16 @@ async fn the_providers_models_path_lists_what_the_grant_covers_and_costs_nothing
 
     let list = get(&broker, &grant, "/openai/v1/models").await;
     let one = get(&broker, &grant, &format!("/openai/v1/models/{MODEL}")).await;
+    let encoded = get(
+        &broker,
+        &grant,
+        &format!("/openai/v1/models/{}", MODEL.replace('-', "%2D")),
+    )
+    .await;
     let other = get(&broker, &grant, "/openai/v1/models/gpt-4o").await;
 
     assert_eq!((list.status, one.status, other.status), (200, 200, 404));
+    assert_eq!((encoded.status, encoded.json()), (200, one.json()));
     let ids: Vec<_> = list.json()["data"]
         .as_array()
         .unwrap()

@@ -140,6 +140,36 @@ async fn threat_178_a_disabled_client_loses_its_streams() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn threat_178_a_suspended_user_loses_the_streams_of_every_app() {
+    let suspend = async |broker: &TestBroker, grant: &TestGrant| {
+        let user_id = &grant.grant.user_id;
+        let event = broker.event(Some(user_id), Happened::UserSuspended);
+        assert!(broker.app.store.suspend_user(user_id, &event).await.unwrap());
+    };
+    ends_by(suspend, "grant_revoked").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threat_14_a_token_of_a_suspended_user_is_dead_until_it_is_resumed() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    let grant = broker.granted().await;
+    let (store, user_id) = (&broker.app.store, &grant.grant.user_id);
+    assert_eq!(broker.chat(&grant, &chat(5)).await.status, 200);
+
+    let suspended = broker.event(Some(user_id), Happened::UserSuspended);
+    store.suspend_user(user_id, &suspended).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(broker.chat(&grant, &chat(5)).await.status, 401);
+    }
+
+    let resumed = broker.event(Some(user_id), Happened::UserResumed);
+    store.resume_user(user_id, &resumed).await.unwrap();
+    assert_eq!(broker.chat(&grant, &chat(5)).await.status, 200);
+    assert_eq!(provider.received().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn threat_144_a_grant_that_no_longer_covers_a_stream_ends_it() {
     let narrow = async |broker: &TestBroker, grant: &TestGrant| {
         let mut access = grant.grant.authorization_details[0].clone();

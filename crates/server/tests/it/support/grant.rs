@@ -132,6 +132,7 @@ impl TestBroker {
                 authorization_details: details,
                 expires_at: now.plus_seconds(30 * 86_400),
             },
+            shown_digest: None,
         };
         let made = Happened::GrantCreated { client_id: client.id };
         let grant = store

@@ -137,10 +137,12 @@ impl TestBroker {
             client_id: request.client_id,
             authorization_details: json!(approved.authorization_details),
             expires_at: approved.expires_at,
+            shown_digest: None,
         };
         let decision = Decision {
             by: user.id.clone(),
             approved,
+            shown_digest: None,
         };
         let event = self.event(Some(&user.id), what);
         let won = app.store.approve_request(request_id, &decision, &code, &event).await;

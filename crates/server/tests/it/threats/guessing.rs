@@ -1,6 +1,12 @@
-//! Guessing passwords faster than one may (`security.md` 183).
+//! Guessing passwords and client secrets faster than one may (`security.md` 44, 183).
 
-use crate::{support::TestBroker, web::browser::PASSWORD};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::json;
+
+use crate::{
+    support::{TestBroker, oauth::CALLBACK},
+    web::browser::PASSWORD,
+};
 
 const TOO_MANY: u16 = 429;
 
@@ -63,4 +69,41 @@ async fn threat_183_a_forwarding_header_of_the_clients_own_is_not_believed() {
     let elsewhere = [("x-forwarded-for", "192.0.2.4")];
     assert_eq!(sign_in(&broker, "alice", PASSWORD, &same_place).await, TOO_MANY);
     assert_eq!(sign_in(&broker, "alice", PASSWORD, &elsewhere).await, 303);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threat_44_client_secrets_are_guessed_ten_times_at_whatever_door() {
+    let broker = TestBroker::start_with(|config| config.trusted_proxies = vec![[127, 0, 0, 1].into()]).await;
+    let client = broker.client("Notes", CALLBACK, Some("right")).await;
+    let introspect = async |secret: &str, place: &str| {
+        let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{}:{secret}", client.id)));
+        let headers = [("authorization", basic.as_str()), ("x-forwarded-for", place)];
+        broker
+            .post_form("/oauth/introspect", &headers, &[("token", "any")])
+            .await
+    };
+    let (here, there) = ("192.0.2.7", "192.0.2.8");
+
+    let guesses = (0..40).map(|_| introspect("wrong", here));
+    let answers = futures_util::future::join_all(guesses).await;
+    let tried = answers.iter().filter(|answer| answer.status == 401).count();
+    assert_eq!(tried, 10, "also when sent all at once");
+
+    let refused = introspect("right", here).await;
+    assert_eq!(
+        (refused.status, refused.json()["error"].as_str()),
+        (429, Some("temporarily_unavailable"))
+    );
+    assert_eq!(introspect("right", there).await.status, 200);
+    let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{}:right", client.id)));
+    let headers = [("authorization", basic.as_str()), ("x-forwarded-for", here)];
+    let asked = broker.post_json("/grant-requests", &headers, &json!({})).await;
+    assert_eq!(
+        (asked.status, asked.header("retry-after")),
+        (429, refused.header("retry-after"))
+    );
+
+    let seconds: i64 = refused.header("retry-after").parse().unwrap();
+    broker.clock.advance_seconds(seconds);
+    assert_eq!(introspect("right", here).await.status, 200);
 }

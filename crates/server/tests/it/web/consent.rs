@@ -1,6 +1,7 @@
 //! Consent: what is shown is what is decided on, once, and never more than was asked.
 
 use aipassport_domain::{
+    audit::Happened,
     authorization_details::{AiAccess, Choice, ModelPattern},
     client::{Client, Registration},
     consent::RequestState,
@@ -296,6 +297,25 @@ async fn threat_65_what_was_not_shown_is_not_decided_on() {
 
     assert_eq!((changed.status, forged.status), (409, 403));
     assert_eq!(case.approved(&path).await, None);
+}
+
+/// `security.md` 65: what was agreed to can be told later, to the byte of its digest.
+#[tokio::test(flavor = "multi_thread")]
+async fn threat_65_the_log_says_what_was_shown_to_whoever_allowed_it() {
+    let broker = TestBroker::start().await;
+    let mut case = Case::new(&broker).await;
+    let path = case.asks(&wide()).await;
+    let page = html::form(&case.browser.page(&path).await, &path);
+    let shown = page.iter().find(|(name, _)| name == "shown").unwrap().1.clone();
+
+    case.browser.fill(&path, &path, &[("decision", "allow")]).await;
+
+    let events = broker.app.store.events(&broker.app.tenant_id, 0, 100).await.unwrap();
+    let digests = events.iter().filter_map(|record| match &record.event.what {
+        Happened::GrantApproved { shown_digest, .. } => Some(shown_digest.clone()),
+        _ => None,
+    });
+    assert_eq!(digests.collect::<Vec<_>>(), [Some(shown)]);
 }
 
 /// `security.md` 64: the ticket of another session, or of another user's, decides nothing.

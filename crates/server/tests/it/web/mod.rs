@@ -7,3 +7,4 @@ mod pages;
 mod sessions;
 mod sign_in;
 mod tenancy;
+mod tools;

@@ -263,6 +263,7 @@ pub fn decision() -> Decision {
             authorization_details: vec![fixtures::access()],
             expires_at: NOW.plus_seconds(30 * 86_400),
         },
+        shown_digest: Some("what was shown".to_owned()),
     }
 }
 
@@ -278,12 +279,15 @@ pub fn event(what: Happened) -> AuditEvent {
 }
 
 pub fn approval(request: &AuthorizationRequest) -> AuditEvent {
-    let approved = decision().approved;
+    let Decision {
+        approved, shown_digest, ..
+    } = decision();
     event(Happened::GrantApproved {
         request_id: request.id.clone(),
         client_id: request.client_id.clone(),
         authorization_details: serde_json::to_value(&approved.authorization_details).unwrap(),
         expires_at: approved.expires_at,
+        shown_digest,
     })
 }
 

@@ -1,5 +1,7 @@
 //! What a client shows to prove who it is (RFC 6749, section 2.3.1), and whether it is true.
 
+use std::net::IpAddr;
+
 use aipassport_domain::{
     client::{Client, ClientAuthentication},
     ids::ClientId,
@@ -11,7 +13,11 @@ use http::{HeaderMap, header};
 use percent_encoding::percent_decode_str;
 use subtle::ConstantTimeEq;
 
-use crate::app::App;
+use crate::{app::App, strangers::TooMany};
+
+mod tries;
+
+pub use tries::Tries;
 
 /// A client's name, and the secret it showed, if any; nothing of it is believed yet.
 pub(crate) struct Presented {
@@ -19,20 +25,43 @@ pub(crate) struct Presented {
     pub(crate) secret: Option<Secret>,
 }
 
+/// Why a client is not who it says.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotAuthentic {
+    /// There is no such client, or what it shows is not its secret: nobody is told which.
+    #[error("unknown client, or wrong secret")]
+    Wrong,
+    #[error("too many wrong secrets were shown from there")]
+    TooMany(TooMany),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// The client, if it is who it says: with its own secret, or, for a public client, with none. It
 /// may have been disabled.
 ///
 /// The same work is done for a client that does not exist, so that time does not tell which do
 /// (`security.md` 43).
-pub(crate) async fn authentic(app: &App, presented: &Presented) -> Result<Option<Client>, StoreError> {
+pub(crate) async fn authentic(app: &App, presented: &Presented, place: Option<IpAddr>) -> Result<Client, NotAuthentic> {
     let client = app.store.client(&app.tenant_id, &presented.client_id).await?;
-    let shown = presented.secret.as_ref().map(|secret| app.vault.hash(secret.expose()));
-    let is_authentic = match client.as_ref().map(|client| &client.authentication) {
-        Some(ClientAuthentication::None) => shown.is_none(),
-        Some(ClientAuthentication::Secret(expected)) => is_equal(shown.as_ref(), expected),
-        None => is_equal(shown.as_ref(), &SecretHash(Vec::new())),
+    let expected = client.as_ref().map(|client| &client.authentication);
+    let is_authentic = match &presented.secret {
+        // Nothing is guessed.
+        None => expected == Some(&ClientAuthentication::None),
+        Some(secret) => {
+            let shown = app.vault.hash(secret.expose());
+            let nothing = SecretHash(Vec::new());
+            let expected = match expected {
+                Some(ClientAuthentication::Secret(expected)) => expected,
+                Some(ClientAuthentication::None) | None => &nothing,
+            };
+            let is_right = || is_equal(Some(&shown), expected);
+            app.client_secrets
+                .count(&presented.client_id, place, app.clock.now(), is_right)
+                .map_err(NotAuthentic::TooMany)?
+        }
     };
-    Ok(client.filter(|_| is_authentic))
+    client.filter(|_| is_authentic).ok_or(NotAuthentic::Wrong)
 }
 
 /// In time that does not depend on where the two differ.
