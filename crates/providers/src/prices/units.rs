@@ -46,7 +46,7 @@ const MILLIS_PER_SECOND: u64 = 1_000;
 const UNITS_PER_RATE: u64 = 1_000_000;
 
 impl Unit {
-    const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Second,
         Self::Character,
         Self::Page,
@@ -54,6 +54,18 @@ impl Unit {
         Self::Search,
         Self::Image,
     ];
+
+    /// As in a price file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Second => "hour",
+            Self::Character => "character",
+            Self::Page => "page",
+            Self::AnnotatedPage => "annotated_page",
+            Self::Search => "search",
+            Self::Image => "image",
+        }
+    }
 
     fn count(self, usage: &Usage) -> u64 {
         match self {

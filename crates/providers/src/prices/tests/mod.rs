@@ -4,10 +4,19 @@
 
 mod ceilings;
 mod costs;
+mod overlay;
+mod rise;
 
 use std::fmt::Write;
 
-use super::*;
+use aipassport_domain::{
+    authorization_details::Capability,
+    ids::ProviderId,
+    money::{Money, Rate},
+    usage::Usage,
+};
+
+use super::{book::EMBEDDED, *};
 
 const FIXTURE: &str = include_str!("fixture.json");
 
@@ -40,7 +49,8 @@ fn refusal(from: &str, to: &str) -> String {
 
 /// Every price list there is, of every model and service.
 fn every_list(book: &PriceBook) -> impl Iterator<Item = (&str, &PriceList)> {
-    book.providers
+    book.snapshot
+        .providers
         .values()
         .flat_map(|models| &models.sorted)
         .flat_map(|model| {
@@ -169,6 +179,9 @@ fn every_claude_of_the_snapshot_charges_more_for_writing_its_cache_than_for_read
     }
 }
 
+/// What can be asked of a model.
+type Question = fn(&PricedModel) -> bool;
+
 /// A row of a table in `docs/prices.md`; what there is none of is left empty.
 fn row(name: &str, counts: &[usize]) -> String {
     let cell = |count: &usize| match count {
@@ -177,8 +190,6 @@ fn row(name: &str, counts: &[usize]) -> String {
     };
     format!("| {name} |{}", counts.iter().map(cell).collect::<String>())
 }
-
-type IsPriced = fn(&PricedModel) -> bool;
 
 #[test]
 fn the_documentation_counts_what_is_in_the_snapshot() {
@@ -197,7 +208,7 @@ fn the_documentation_counts_what_is_in_the_snapshot() {
         counts.extend(Capability::ALL.iter().map(of));
         rows.push(row(provider, &counts));
     }
-    let priced: [(&str, IsPriced); 10] = [
+    let priced: [(&str, Question); 10] = [
         ("a million tokens", |model| model.rates().input.is_some()),
         ("a million tokens of sound, heard", |model| {
             model.rates().audio_input.is_some()
