@@ -53,6 +53,9 @@ pub enum OutputCap {
 }
 
 impl OutputCap {
+    /// Nothing has to limit output that costs nothing: no cap is written into such a call.
+    pub const UNLIMITED: u64 = u64::MAX;
+
     #[must_use]
     pub fn at_most(self, most: u64) -> Self {
         match self {

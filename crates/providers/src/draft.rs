@@ -14,7 +14,7 @@ use crate::{
     ceiling::{Asked, Input, ceiling},
     json::Reader,
     meter::Metering,
-    prices::{PriceBook, ServiceTier},
+    prices::{PriceBook, PricedModel, ServiceTier},
     request::{ReadError, ReadRequest, UpstreamBody},
 };
 
@@ -210,7 +210,9 @@ impl Draft {
         let asked = self.asked(shape, output_cap);
         let (known_cost, input_tokens) = ceiling(&asked, known);
         let cost = match (known_cost, self.unbounded) {
-            (CallCost::AtMost(_), Some(reason)) => CallCost::Unbounded(reason),
+            (CallCost::AtMost(_), Some(reason)) if !known.is_some_and(PricedModel::is_free) => {
+                CallCost::Unbounded(reason)
+            }
             (cost, _) => cost,
         };
         let metering = Metering {

@@ -23,7 +23,7 @@ use crate::{
     audit::CallOutcome,
     ids::{CallId, GrantId, ProviderId, TenantId},
     limits::{Limits, Window},
-    money::{CostSum, Money},
+    money::{CostSum, Money, Rate},
     policy::{CostCeiling, OutputCap, Permit},
     time::{Timestamp, zone_named},
     usage::{TruthLabel, Usage},
@@ -339,6 +339,7 @@ impl Account {
         // Rounding may have taken the last unit too far; what is held must fit, whatever the sum.
         let mut amount = hold_for(ceiling, output_cap);
         while output_cap > 0
+            && ceiling.output_rate > Rate::ZERO
             && matches!(ceiling.output_cap, OutputCap::LargestUpTo(_))
             && self.check_budgets(amount).is_err()
         {

@@ -19,11 +19,11 @@ use aipassport_domain::{
     ids::{GrantId, ProviderId},
     time::Timestamp,
 };
-use aipassport_providers::adapter;
+use aipassport_providers::{adapter, prices::PriceBook};
 use aipassport_store::{LiveGrant, ProviderCredential, StoreError};
 
 use super::upstream::target::{Target, TargetError};
-use crate::{app::App, config::Upstreams};
+use crate::{app::App, own_prices};
 
 const MOST_SNAPSHOTS: usize = 10_000;
 /// How often a credential's use is written down.
@@ -37,6 +37,7 @@ pub(super) struct Grants {
 /// A grant as it was at its version, and where its calls go.
 pub(super) struct Snapshot {
     live: LiveGrant,
+    prices: Arc<PriceBook>,
     destinations: Vec<Destination>,
     loaded_at: Instant,
 }
@@ -70,7 +71,7 @@ impl Grants {
         let Some(live) = app.store.live_grant(&app.tenant_id, id).await? else {
             return Ok(None);
         };
-        let snapshot = Arc::new(Snapshot::of(live, &app.config.upstreams, loaded_at));
+        let snapshot = Arc::new(Snapshot::of(app, live, loaded_at));
         let mut snapshots = self.snapshots.write().unwrap_or_else(PoisonError::into_inner);
         if snapshots.len() >= MOST_SNAPSHOTS {
             snapshots.clear();
@@ -88,7 +89,8 @@ impl Grants {
 }
 
 impl Snapshot {
-    fn of(live: LiveGrant, upstreams: &Upstreams, loaded_at: Instant) -> Self {
+    fn of(app: &App, live: LiveGrant, loaded_at: Instant) -> Self {
+        let upstreams = &app.config.upstreams;
         let destinations = live.credentials.iter().filter_map(|credential| {
             let public_url = adapter::by_id(credential.provider.as_str())?.default_base_url();
             let replaced = upstreams
@@ -105,6 +107,7 @@ impl Snapshot {
         });
         Self {
             destinations: destinations.collect(),
+            prices: own_prices::book(&app.prices, &live.prices),
             live,
             loaded_at,
         }
@@ -112,6 +115,11 @@ impl Snapshot {
 
     pub(super) fn grant(&self) -> &Grant {
         &self.live.grant
+    }
+
+    /// What models cost the grant's user. A call keeps the book it was admitted by.
+    pub(super) fn prices(&self) -> &Arc<PriceBook> {
+        &self.prices
     }
 
     /// Whether something other than the grant's own state ended it: its client, its user, or the

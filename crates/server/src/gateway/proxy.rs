@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, time::Instant};
 
 use aipassport_domain::{
-    ids::{CallId, GrantId, ProviderId},
+    ids::{CallId, ProviderId},
     policy,
     time::Timestamp,
 };
@@ -107,12 +107,13 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     }
     caller.check_has_key_for(&arrival.provider)?;
 
-    let request = arrival.read(app, &caller.token.grant_id, &route).await?;
+    let request = arrival.read(app, &caller, &route).await?;
     arrival.model = Some(request.call.model.clone());
 
     let permit = policy::authorize(caller.grant.grant(), &request.call, arrival.id.clone(), arrival.at)?;
 
-    let mut open = OpenReservation::reserve(app, permit, &request.metering, arrival.at).await?;
+    let prices = caller.grant.prices();
+    let mut open = OpenReservation::reserve(app, permit, &request.metering, prices, arrival.at).await?;
 
     let call = LiveCalls::enter(app, &caller, request.call, &open);
     let outgoing = Outgoing {
@@ -144,14 +145,15 @@ impl Arrival {
     }
 
     /// Step 2: from bytes to the call that policy decides on. What is kept in memory is the grant's.
-    async fn read(&mut self, app: &App, grant_id: &GrantId, route: &Route) -> Result<ReadRequest, GatewayError> {
+    async fn read(&mut self, app: &App, caller: &Caller, route: &Route) -> Result<ReadRequest, GatewayError> {
+        let grant_id = &caller.token.grant_id;
         let body = self.body.read(app, grant_id, &self.head.headers).await?;
         Ok(self.adapter.read(&Unread {
             provider: &self.provider,
             route,
             headers: &self.head.headers,
             body,
-            prices: &app.prices,
+            prices: caller.grant.prices(),
         })?)
     }
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use aipassport_domain::{
-    authorization_details::{AiAccess, Capability},
-    grant::Grant,
+    authorization_details::{AiAccess, Capability, ModelPattern},
     ids::ProviderId,
     policy::Denial,
 };
@@ -19,7 +18,7 @@ use axum::{
 use bytes::Bytes;
 use http::request;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::plain;
 use crate::{
@@ -43,7 +42,7 @@ pub(in crate::gateway) async fn on_provider_path(
     let Some(access) = grant.access_to(provider) else {
         return Err(Denial::ProviderNotGranted(provider.clone()).into());
     };
-    let models: Vec<&str> = covered(access, &app.prices).map(|model| model.id.as_str()).collect();
+    let models: Vec<&str> = covered(access, caller.grant.prices()).map(|model| model.id).collect();
     match kind {
         RouteKind::GetModel(id) if models.contains(&id.as_str()) => Ok(adapter.model(id)),
         RouteKind::Constant(json) => Ok(Bytes::from_static(json.as_bytes())),
@@ -55,20 +54,25 @@ pub(in crate::gateway) async fn on_provider_path(
 /// `GET /providers`: those of the caller's grant; without a credential, those the broker supports.
 pub(super) async fn providers(State(app): State<App>, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    let listed = grant_of_caller(&app, &head).await.map(|grant| {
-        let entry = |adapter: &&dyn ProviderAdapter| {
-            let access = match &grant {
-                Some(grant) => Some(grant.access_to(&ProviderId::new(adapter.id()))?),
-                None => None,
-            };
-            Some(ShownProvider {
-                id: adapter.id(),
-                name: adapter.name(),
-                base_url: format!("{}/{}", app.config.public_url, adapter.id()),
-                capabilities: access.map(|access| access.capabilities.iter().copied().collect()),
-            })
+    let listed = caller_with_grant(&app, &head).await.map(|caller| {
+        let shown = |adapter: &dyn ProviderAdapter, id: &str, capabilities| ShownProvider {
+            id: id.to_owned(),
+            name: ProviderId::custom_name(id).unwrap_or(adapter.name()).to_owned(),
+            base_url: format!("{}/{id}", app.config.public_url),
+            capabilities,
         };
-        let listed: Vec<ShownProvider> = adapter::all().iter().filter_map(entry).collect();
+        let listed: Vec<ShownProvider> = match &caller {
+            None => adapter::all()
+                .iter()
+                .map(|adapter| shown(*adapter, adapter.id(), None))
+                .collect(),
+            Some(caller) => granted(caller)
+                .map(|(adapter, access)| {
+                    let capabilities = access.capabilities.iter().copied().collect();
+                    shown(adapter, access.provider.as_str(), Some(capabilities))
+                })
+                .collect(),
+        };
         json!({"providers": listed})
     });
     plain::respond(&app, listed)
@@ -77,23 +81,25 @@ pub(super) async fn providers(State(app): State<App>, request: Request) -> Respo
 /// `GET /models`: those of the caller's grant; without a credential, every one with a price.
 pub(super) async fn models(State(app): State<App>, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    let listed = grant_of_caller(&app, &head).await.map(|grant| {
-        let mut listed = Vec::new();
-        for adapter in adapter::all() {
-            let provider = ProviderId::new(adapter.id());
-            let models: Vec<&PricedModel> = match &grant {
-                None => app.prices.models(&provider).collect(),
-                Some(grant) => {
-                    let access = grant.access_to(&provider);
-                    access.map_or_else(Vec::new, |access| covered(access, &app.prices).collect())
-                }
-            };
-            listed.extend(models.into_iter().map(|model| ShownModel {
-                provider: adapter.id(),
-                id: &model.id,
-                capabilities: &model.capabilities,
-            }));
-        }
+    let listed = caller_with_grant(&app, &head).await.map(|caller| {
+        let listed: Vec<Value> = match &caller {
+            None => adapter::all()
+                .iter()
+                .flat_map(|adapter| {
+                    let provider = ProviderId::new(adapter.id());
+                    app.prices
+                        .models(&provider)
+                        .map(|model| show(&provider, &model.id, &model.capabilities))
+                        .collect::<Vec<_>>()
+                })
+                .collect(),
+            Some(caller) => granted(caller)
+                .flat_map(|(_, access)| {
+                    let models = covered(access, caller.grant.prices());
+                    models.map(|model| show(&access.provider, model.id, &model.priced.capabilities))
+                })
+                .collect(),
+        };
         json!({"models": listed})
     });
     plain::respond(&app, listed)
@@ -101,31 +107,50 @@ pub(super) async fn models(State(app): State<App>, request: Request) -> Response
 
 #[derive(Serialize)]
 struct ShownProvider {
-    id: &'static str,
-    name: &'static str,
+    id: String,
+    name: String,
     base_url: String,
     /// What of it is granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     capabilities: Option<Vec<Capability>>,
 }
 
-#[derive(Serialize)]
-struct ShownModel<'a> {
-    provider: &'static str,
-    id: &'a str,
-    capabilities: &'a BTreeSet<Capability>,
+fn show(provider: &ProviderId, id: &str, capabilities: &BTreeSet<Capability>) -> Value {
+    json!({"provider": provider, "id": id, "capabilities": capabilities})
 }
 
-/// The models that a call would be admitted for: covered by the grant, and of a known price.
-fn covered<'a>(access: &'a AiAccess, prices: &'a PriceBook) -> impl Iterator<Item = &'a PricedModel> {
-    prices.models(&access.provider).filter(|model| {
+/// What is granted of each provider that there is.
+fn granted(caller: &Caller) -> impl Iterator<Item = (&'static dyn ProviderAdapter, &AiAccess)> {
+    let details = caller.grant.grant().authorization_details.iter();
+    details.filter_map(|access| Some((adapter::by_id(access.provider.as_str())?, access)))
+}
+
+/// A model that a call would be admitted for.
+struct Covered<'a> {
+    id: &'a str,
+    priced: &'a PricedModel,
+}
+
+/// The models that are covered by the grant and of a known price: those of the book, and those that
+/// the grant names and the user has said a price for without naming them.
+fn covered<'a>(access: &'a AiAccess, prices: &'a PriceBook) -> impl Iterator<Item = Covered<'a>> {
+    let listed = prices
+        .models(&access.provider)
+        .filter(|model| access.covers_model(&model.id))
+        .map(|priced| Covered { id: &priced.id, priced });
+    let named = access.models.iter().filter_map(|pattern| {
+        let ModelPattern::Exact(id) = pattern else { return None };
+        let priced = prices.model(&access.provider, id)?;
+        (priced.id != *id).then_some(Covered { id, priced })
+    });
+    listed.chain(named).filter(|model| {
         let is_granted = |capability: &_| access.has_capability(*capability);
-        access.covers_model(&model.id) && model.capabilities.iter().any(is_granted)
+        model.priced.capabilities.iter().any(is_granted)
     })
 }
 
-/// The live grant of whoever asks; `None` where nobody says who they are.
-async fn grant_of_caller(app: &App, head: &request::Parts) -> Result<Option<Grant>, GatewayError> {
+/// Whoever asks, with a live grant; `None` where nobody says who they are.
+async fn caller_with_grant(app: &App, head: &request::Parts) -> Result<Option<Caller>, GatewayError> {
     let now = app.clock.now();
     match authenticate(app, head, None, now).await {
         Err(GatewayError::NoToken) => Ok(None),
@@ -133,7 +158,7 @@ async fn grant_of_caller(app: &App, head: &request::Parts) -> Result<Option<Gran
         Ok(caller) => {
             let caller = caller.refreshed(app).await?;
             caller.grant.grant().check_active(now)?;
-            Ok(Some(caller.grant.grant().clone()))
+            Ok(Some(caller))
         }
     }
 }
