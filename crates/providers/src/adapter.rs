@@ -28,8 +28,14 @@ pub trait ProviderAdapter: Send + Sync {
     /// The name that people know.
     fn name(&self) -> &'static str;
 
-    /// Scheme and host of the provider's own API. Upstream paths carry the version.
+    /// Scheme and host of the provider's own API. Upstream paths carry the version. Empty where only
+    /// a user knows it.
     fn default_base_url(&self) -> &'static str;
+
+    /// Whether it runs on a machine of a user's own: it may ask for no key.
+    fn is_self_hosted(&self) -> bool {
+        false
+    }
 
     /// The one thing that `method` and `path` ask for, where `path` is as received, without the
     /// drop-in prefix (`/v1/messages`), and `query` without its question mark.

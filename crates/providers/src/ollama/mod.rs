@@ -51,6 +51,10 @@ impl ProviderAdapter for Ollama {
         BASE_URL
     }
 
+    fn is_self_hosted(&self) -> bool {
+        true
+    }
+
     fn route(&self, method: &Method, path: &str, query: Option<&str>) -> Option<Route> {
         if query.is_some_and(|query| !query.is_empty()) {
             return None;

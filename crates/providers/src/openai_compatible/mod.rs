@@ -122,6 +122,10 @@ impl ProviderAdapter for OpenAiCompatible {
         self.base_url
     }
 
+    fn is_self_hosted(&self) -> bool {
+        true
+    }
+
     fn route(&self, method: &Method, path: &str, query: Option<&str>) -> Option<Route> {
         if query.is_some_and(|query| !query.is_empty()) {
             return None;

@@ -3,14 +3,15 @@
 use aipassport_domain::{
     audit::Happened,
     ids::{CredentialId, ProviderId},
+    secret::Secret,
     time::Timestamp,
 };
 use aipassport_store::ProviderCredential;
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::{Data, Failure, Output, output::table, secret_from_stdin};
-use crate::entries::{NewCredential, new_credential};
+use super::{Data, Failure, Output, output::table, price::Terms, secret_from_stdin};
+use crate::entries::{NewCredential, NewPrice, new_credential, new_price};
 
 #[derive(Subcommand)]
 pub(super) enum CredentialCommand {
@@ -19,15 +20,21 @@ pub(super) enum CredentialCommand {
         /// Whose credential it is
         #[arg(long, value_name = "NAME")]
         user: String,
-        /// openai, anthropic, …
+        /// openai, ollama, …; custom/NAME for any other that speaks OpenAI's format
         #[arg(long)]
         provider: String,
         /// Another address than the provider's public one; the operator must allow its host and port
         #[arg(long, value_name = "URL")]
         base_url: Option<String>,
         /// Read the key from standard input
-        #[arg(long, required = true)]
+        #[arg(long, required_unless_present = "no_key")]
         key_stdin: bool,
+        /// A server of one's own that asks for no key
+        #[arg(long, conflicts_with = "key_stdin")]
+        no_key: bool,
+        /// What every model there costs; without a word on it, no budget can hold its calls
+        #[command(flatten)]
+        terms: Terms,
     },
     /// List a user's credentials, without their secrets
     List {
@@ -70,11 +77,20 @@ impl CredentialCommand {
                 user,
                 provider,
                 base_url,
+                no_key,
+                terms,
                 ..
             } => {
-                let added = add(data, &user, provider, base_url).await?;
+                let price = terms.of(provider.clone(), None);
+                let key = if no_key { Secret::new("") } else { secret_from_stdin()? };
+                let entered = NewCredential {
+                    provider,
+                    key,
+                    base_url,
+                };
+                let added = add(data, &user, entered, price).await?;
                 output.print(&added, |added| {
-                    format!("added {} (…{}) as {}", added.provider, added.last_four, added.id)
+                    format!("added {}{} as {}", added.provider, added.ending(" (…", ")"), added.id)
                 });
             }
             Self::List { user } => {
@@ -111,6 +127,14 @@ impl CredentialCommand {
 }
 
 impl Listed {
+    /// How the key ends, if there is one.
+    fn ending(&self, before: &str, after: &str) -> String {
+        match self.last_four.as_str() {
+            "" => String::new(),
+            last_four => format!("{before}{last_four}{after}"),
+        }
+    }
+
     fn cells(&self) -> Vec<String> {
         let last_used = self
             .last_used_at
@@ -118,23 +142,29 @@ impl Listed {
         vec![
             self.id.to_string(),
             self.provider.to_string(),
-            format!("…{}", self.last_four),
+            self.ending("…", ""),
             self.created_at.to_string(),
             last_used,
         ]
     }
 }
 
-async fn add(data: &Data, user: &str, provider: String, base_url: Option<String>) -> Result<Listed, Failure> {
+async fn add(
+    data: &Data,
+    user: &str,
+    entered: NewCredential,
+    price: Option<NewPrice>,
+) -> Result<Listed, Failure> {
     let user = data.user_named(user).await?;
-    let entered = NewCredential {
-        provider,
-        key: secret_from_stdin()?,
-        base_url,
-    };
     let (credential, added) = new_credential(data.making(), &user.id, entered)?;
+    // Refused before anything is added.
+    let price = price.map(new_price).transpose()?;
     data.store
         .add_credential(&credential, &data.event(Some(&user.id), None, added))
         .await?;
+    if let Some((price, set)) = price {
+        let event = data.event(Some(&user.id), None, set);
+        data.store.set_price(&user.id, &price, &event).await?;
+    }
     Ok(credential.into())
 }

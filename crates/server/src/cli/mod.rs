@@ -29,6 +29,7 @@ mod doctor;
 mod grant;
 mod key;
 mod output;
+mod price;
 mod sandbox_provider;
 mod serve;
 mod user;
@@ -67,6 +68,9 @@ enum Command {
     /// Users' secrets at providers
     #[command(subcommand)]
     Credential(credential::CredentialCommand),
+    /// What users say that their providers' models cost
+    #[command(subcommand)]
+    Price(price::PriceCommand),
     /// Apps that may ask
     #[command(subcommand)]
     Client(client::ClientCommand),
@@ -130,6 +134,7 @@ async fn dispatch(
         Command::SandboxProvider(sandbox) => sandbox.run(output).await?,
         Command::User(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Credential(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
+        Command::Price(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Client(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Grant(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Key(command) => {
