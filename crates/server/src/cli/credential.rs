@@ -149,12 +149,7 @@ impl Listed {
     }
 }
 
-async fn add(
-    data: &Data,
-    user: &str,
-    entered: NewCredential,
-    price: Option<NewPrice>,
-) -> Result<Listed, Failure> {
+async fn add(data: &Data, user: &str, entered: NewCredential, price: Option<NewPrice>) -> Result<Listed, Failure> {
     let user = data.user_named(user).await?;
     let (credential, added) = new_credential(data.making(), &user.id, entered)?;
     // Refused before anything is added.

@@ -169,7 +169,10 @@ mod tests {
         let custom = entered("custom/lab", "k", Some("https://models.example/api/v4/"));
         assert_eq!(custom, Ok(Some("https://models.example/api/v4".to_owned())));
         assert_eq!(entered("custom/lab", "k", None), Err("base_url"));
-        assert_eq!(entered("custom/Lab", "k", Some("https://models.example")), Err("provider"));
+        assert_eq!(
+            entered("custom/Lab", "k", Some("https://models.example")),
+            Err("provider")
+        );
         assert_eq!(entered("custom", "k", Some("https://models.example")), Err("provider"));
     }
 

@@ -10,5 +10,6 @@ mod limits;
 mod own_grant;
 mod requests;
 mod revocation;
+mod self_hosted;
 mod settlement;
 mod upstreams;
