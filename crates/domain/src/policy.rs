@@ -43,6 +43,13 @@ pub struct CostCeiling {
     pub choices: u64,
 }
 
+impl CostCeiling {
+    /// Whether nothing it allows for costs anything.
+    pub fn is_free(&self) -> bool {
+        self.fixed == Money::ZERO && self.output_rate == Rate::ZERO
+    }
+}
+
 /// The most output tokens of one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputCap {

@@ -7,7 +7,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     anthropic::{self, Anthropic},
+    cohere::{self, Cohere},
+    gemini::{self, Gemini},
     meter::{AnswerFormat, StreamForm},
+    mistral::{self, Mistral},
     ollama::{self, Ollama},
     openai::{self, OpenAi},
     openai_compatible::{self, CUSTOM, VLLM},
@@ -107,7 +110,7 @@ pub struct Route {
 pub enum RouteKind {
     /// Costs money: read, authorized, reserved, forwarded, metered, settled.
     Call(Capability, Operation),
-    /// Anthropic's counting, free: the same steps, at no cost.
+    /// Counting or cutting into tokens, free: the same steps, at no cost.
     CountTokens,
     /// Answered from the grant; nothing is sent.
     ListModels,
@@ -123,10 +126,23 @@ pub enum Operation {
     ChatCompletions,
     /// What follows on a text, in OpenAI's older format.
     Completions,
+    FimCompletions,
     Responses,
     Messages,
+    GenerateContent,
+    StreamGenerateContent,
+    EmbedContent,
+    Embeddings,
+    Ocr,
+    /// With annotations, at another price.
+    AnnotatedOcr,
+    CohereChat,
+    CohereChatV1,
+    Embed,
+    Rerank,
     OllamaChat,
     OllamaGenerate,
+    OllamaEmbed,
 }
 
 impl Operation {
@@ -135,9 +151,17 @@ impl Operation {
         match self {
             Self::ChatCompletions => "chat_completions",
             Self::Completions => "completions",
+            Self::FimCompletions => "fim_completions",
             Self::Responses => "responses",
             Self::Messages => "messages",
-            Self::OllamaChat => "chat",
+            Self::GenerateContent => "generate_content",
+            Self::StreamGenerateContent => "stream_generate_content",
+            Self::EmbedContent => "embed_content",
+            Self::Embeddings => "embeddings",
+            Self::Ocr | Self::AnnotatedOcr => "ocr",
+            Self::CohereChat | Self::CohereChatV1 | Self::OllamaChat => "chat",
+            Self::Embed | Self::OllamaEmbed => "embed",
+            Self::Rerank => "rerank",
             Self::OllamaGenerate => "generate",
         }
     }
@@ -145,17 +169,27 @@ impl Operation {
     /// How its answers are read.
     pub(crate) fn format(self) -> &'static dyn AnswerFormat {
         match self {
-            Self::ChatCompletions | Self::Completions => &openai::ChatCompletions,
+            Self::ChatCompletions | Self::Completions | Self::FimCompletions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
             Self::Messages => &anthropic::Messages,
+            Self::GenerateContent => &gemini::GenerateContent,
+            Self::StreamGenerateContent => &gemini::StreamGenerateContent,
+            Self::EmbedContent => &gemini::EmbedContent,
+            Self::Embeddings => &mistral::Embeddings,
+            Self::Ocr => &mistral::Ocr { is_annotated: false },
+            Self::AnnotatedOcr => &mistral::Ocr { is_annotated: true },
+            Self::CohereChat => &cohere::Chat,
+            Self::CohereChatV1 => &cohere::ChatV1,
+            Self::Embed | Self::Rerank => &cohere::Billed,
             Self::OllamaChat | Self::OllamaGenerate => &ollama::Generation,
+            Self::OllamaEmbed => &ollama::Embeddings,
         }
     }
 }
 
 /// Every provider with a name of its own, in the order in which people are shown them.
 pub fn all() -> &'static [&'static dyn ProviderAdapter] {
-    &[&OpenAi, &Anthropic, &Ollama, &VLLM]
+    &[&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere, &Ollama, &VLLM]
 }
 
 /// Those that have no name but the one that a user gives them.

@@ -5,8 +5,9 @@ use std::ops::Range;
 use aipassport_domain::{
     authorization_details::{Capability, Features},
     ids::ProviderId,
-    money::Money,
-    policy::{Call, CallCost},
+    money::{Money, Rate},
+    policy::{Call, CallCost, CostCeiling, OutputCap},
+    usage::Usage,
 };
 
 use crate::{
@@ -14,14 +15,14 @@ use crate::{
     ceiling::{Asked, Input, ceiling},
     json::Reader,
     meter::Metering,
-    prices::{PriceBook, PricedModel, ServiceTier},
+    prices::{Outputs, PriceBook, PricedModel, ServiceTier},
     request::{ReadError, ReadRequest, UpstreamBody},
 };
 
 pub(crate) struct Draft {
     provider: ProviderId,
-    capability: Capability,
-    operation: Operation,
+    pub(crate) capability: Capability,
+    pub(crate) operation: Operation,
     pub(crate) body: UpstreamBody,
     body_bytes: u64,
     /// Where the object opens.
@@ -32,16 +33,24 @@ pub(crate) struct Draft {
     pub(crate) input: Input,
     pub(crate) choices: u64,
     caps: Vec<Cap>,
+    /// Whether the provider may pass over a cap in any member but the preferred one.
+    pub(crate) heeds_no_other_cap: bool,
     /// What the provider's API takes for the output cap where the client gives none.
     pub(crate) usual_cap: Option<u64>,
-    /// Where a new cap goes, if not among the outermost members.
-    pub(crate) cap_place: Option<CapPlace>,
+    /// Where a cap goes that the client did not give, if not before the members of the whole.
+    pub(crate) new_cap: Option<NewCap>,
+    /// What it can be answered with; nothing, of what only reads.
+    pub(crate) outputs: Outputs,
     /// Why nothing bounds the cost.
     pub(crate) unbounded: Option<&'static str>,
     pub(crate) tier: Option<ServiceTier>,
     pub(crate) rounds: u64,
     pub(crate) fees: Money,
+    /// The most of what is priced by the piece, beside the tokens.
+    pub(crate) most_units: Usage,
     pub(crate) hidden_tokens: u64,
+    /// Output that may be billed beside what the output cap allows.
+    pub(crate) uncapped_tokens: u64,
     pub(crate) least_context: u64,
     pub(crate) reasoning: Reasoning,
     /// The provider may write for a while before it shows what it has written.
@@ -65,8 +74,8 @@ struct Cap {
     asked: Option<u64>,
 }
 
-/// A place for the output cap, and what is written around it.
-pub(crate) struct CapPlace {
+/// Where in the body an output cap goes, and what stands around it.
+pub(crate) struct NewCap {
     pub(crate) range: Range<usize>,
     pub(crate) before: &'static str,
     pub(crate) after: &'static str,
@@ -77,8 +86,6 @@ pub(crate) struct Shape {
     /// The member to write the output cap into where the client gave none.
     pub(crate) cap_member: &'static str,
     pub(crate) tokens_per_image: u64,
-    /// Whether the provider may ignore a cap in any other member.
-    pub(crate) heeds_no_other_cap: bool,
     pub(crate) has_regional_surcharge: bool,
 }
 
@@ -102,13 +109,17 @@ impl Draft {
             input: Input::default(),
             choices: 1,
             caps: Vec::new(),
+            heeds_no_other_cap: false,
             usual_cap: None,
-            cap_place: None,
+            new_cap: None,
+            outputs: Outputs::TEXT,
             unbounded: None,
             tier: None,
             rounds: 1,
             fees: Money::ZERO,
+            most_units: Usage::default(),
             hidden_tokens: 0,
+            uncapped_tokens: 0,
             least_context: 0,
             reasoning: Reasoning::Unsaid,
             holds_output_back: false,
@@ -194,10 +205,13 @@ impl Draft {
     }
 
     pub(crate) fn into_call(mut self, shape: &Shape, prices: &PriceBook) -> Result<ReadRequest, ReadError> {
-        let output_cap = self.place_cap(shape);
+        let output_cap = if self.outputs == Outputs::NONE {
+            Some(0)
+        } else {
+            self.place_cap(shape.cap_member)
+        };
         let model = self.model.take().filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
-        let provider = self.provider.clone();
-        let known = prices.model(&provider, &model);
+        let known = prices.model(&self.provider, &model);
         if let (Some(tier), Some(known)) = (self.tier, known)
             && known.service_tier(tier).is_none()
         {
@@ -208,31 +222,55 @@ impl Draft {
         }
 
         let asked = self.asked(shape, output_cap);
-        let (known_cost, input_tokens) = ceiling(&asked, known);
-        let cost = match (known_cost, self.unbounded) {
-            (CallCost::AtMost(_), Some(reason)) if !known.is_some_and(PricedModel::is_free) => {
-                CallCost::Unbounded(reason)
-            }
+        let (cost, input_tokens) = ceiling(&asked, known);
+        let shows_all_output = self.is_stream
+            && !self.holds_output_back
+            && (self.reasoning == Reasoning::Off || known.is_some_and(|model| !model.may_reason));
+        Ok(self.into_request(model, cost, input_tokens, shows_all_output))
+    }
+
+    /// A call after which the provider writes nothing: no output cap goes upstream. `most` is the
+    /// most that it can cost at a model's prices, as far as they are known.
+    pub(crate) fn into_reading(
+        mut self,
+        prices: &PriceBook,
+        most: impl FnOnce(&PricedModel) -> Option<Money>,
+    ) -> Result<ReadRequest, ReadError> {
+        let model = self.model.take().filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
+        let cost = match prices.model(&self.provider, &model).and_then(most) {
+            Some(most) => CallCost::AtMost(CostCeiling {
+                fixed: most,
+                output_rate: Rate::ZERO,
+                output_cap: OutputCap::Asked(0),
+                choices: 1,
+            }),
+            None => CallCost::Unpriced,
+        };
+        Ok(self.into_request(model, cost, 0, false))
+    }
+
+    fn into_request(self, model: String, cost: CallCost, input_tokens: u64, shows_all_output: bool) -> ReadRequest {
+        let cost = match (cost, self.unbounded) {
+            // What is free needs no bound.
+            (CallCost::AtMost(ceiling), Some(reason)) if !ceiling.is_free() => CallCost::Unbounded(reason),
             (cost, _) => cost,
         };
         let metering = Metering {
             operation: self.operation,
             model: model.clone(),
-            provider: provider.clone(),
+            provider: self.provider.clone(),
             ceiling: match cost {
                 CallCost::AtMost(ceiling) => Some(ceiling),
                 _ => None,
             },
             input_tokens,
             tier: self.tier,
-            shows_all_output: self.is_stream
-                && !self.holds_output_back
-                && (self.reasoning == Reasoning::Off || known.is_some_and(|model| !model.may_reason)),
+            shows_all_output,
             hides_usage: self.hides_usage,
         };
-        Ok(ReadRequest {
+        ReadRequest {
             call: Call {
-                provider,
+                provider: self.provider,
                 model,
                 capability: self.capability,
                 features: self.features,
@@ -241,7 +279,7 @@ impl Draft {
             is_stream: self.is_stream,
             body: self.body,
             metering,
-        })
+        }
     }
 
     fn asked(&self, shape: &Shape, output_cap: Option<u64>) -> Asked {
@@ -249,33 +287,36 @@ impl Draft {
             body_bytes: self.body_bytes,
             input: self.input,
             hidden_tokens: self.hidden_tokens,
+            uncapped_tokens: self.uncapped_tokens,
             tokens_per_image: shape.tokens_per_image,
             least_context: self.least_context,
             output_cap,
+            outputs: self.outputs,
             choices: self.choices,
             tier: self.tier,
             rounds: self.rounds,
             fees: self.fees,
+            most_units: self.most_units,
             has_regional_surcharge: shape.has_regional_surcharge,
         }
     }
 
     /// Says where the output cap goes, and returns the client's own.
-    fn place_cap(&mut self, shape: &Shape) -> Option<u64> {
+    fn place_cap(&mut self, preferred: &'static str) -> Option<u64> {
         let asked = self.caps.iter().filter_map(|cap| cap.asked).max();
-        let must_be_there = asked.is_none() || shape.heeds_no_other_cap;
+        let must_be_there = asked.is_none() || self.heeds_no_other_cap;
         let mut is_there = false;
         for cap in std::mem::take(&mut self.caps) {
-            let is_heeded = cap.member == shape.cap_member;
+            let is_heeded = cap.member == preferred;
             if cap.asked.is_some() || (must_be_there && is_heeded) {
                 self.body.lower_cap(cap.range, cap.asked);
                 is_there |= is_heeded;
             }
         }
         if must_be_there && !is_there {
-            match self.cap_place.take() {
-                Some(place) => self.body.write_cap(place.range, place.before.into(), place.after),
-                None => self.body.insert_cap(self.brace, shape.cap_member),
+            match self.new_cap.take() {
+                Some(NewCap { range, before, after }) => self.body.put_cap(range, before, after),
+                None => self.body.insert_cap(self.brace, preferred),
             }
         }
         asked.or(self.usual_cap)

@@ -17,6 +17,8 @@ pub struct Refusal<'a> {
     pub request_id: &'a str,
     /// Where the user can raise the limit that was reached.
     pub raise_url: Option<&'a str>,
+    /// After how many seconds it is worth asking again; as in the answer's `Retry-After`.
+    pub retry_after_seconds: Option<u64>,
 }
 
 #[derive(Clone, Debug)]

@@ -35,7 +35,7 @@ struct Edit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum EditText {
     Fixed(Cow<'static, str>),
-    /// The output cap as a new member, with what stands around it.
+    /// The output cap between these, where the client gave none.
     NewCap {
         before: Cow<'static, str>,
         after: &'static str,
@@ -64,13 +64,14 @@ impl UpstreamBody {
         self.replace(brace + 1..brace + 1, format!("{name_and_value},"));
     }
 
+    /// Puts the cap as a member right after the opening brace at `brace` of an object that has others.
     pub(crate) fn insert_cap(&mut self, brace: usize, member: &'static str) {
-        let before = Cow::Owned(format!("\"{member}\":"));
-        self.write_cap(brace + 1..brace + 1, before, ",");
+        self.put_cap(brace + 1..brace + 1, format!("\"{member}\":"), ",");
     }
 
-    /// Puts the output cap at `range`, between two texts.
-    pub(crate) fn write_cap(&mut self, range: Range<usize>, before: Cow<'static, str>, after: &'static str) {
+    /// Puts the cap between `before` and `after` in place of `range`.
+    pub(crate) fn put_cap(&mut self, range: Range<usize>, before: impl Into<Cow<'static, str>>, after: &'static str) {
+        let before = before.into();
         let text = EditText::NewCap { before, after };
         self.edits.push(Edit { range, text });
     }

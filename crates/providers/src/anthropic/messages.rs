@@ -11,7 +11,6 @@ use crate::{
 const SHAPE: Shape = Shape {
     cap_member: "max_tokens",
     tokens_per_image: super::TOKENS_PER_IMAGE,
-    heeds_no_other_cap: false,
     // A workspace can be set to a region, which the request does not show.
     has_regional_surcharge: true,
 };

@@ -23,7 +23,6 @@ const SHAPE: Shape = Shape {
     cap_member: options::CAP,
     // More than any open model makes of one image at the size to which it is scaled down.
     tokens_per_image: 25_000,
-    heeds_no_other_cap: false,
     has_regional_surcharge: false,
 };
 
@@ -136,7 +135,7 @@ fn read_images(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
         draft.input.add(Input {
             images: 1,
             image_bytes: reader.text()?.raw().len() as u64,
-            has_unsized: false,
+            ..Input::default()
         });
         Ok(())
     })

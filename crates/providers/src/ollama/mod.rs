@@ -2,9 +2,10 @@
 //! face, at `/ollama/v1`, is OpenAI's format, in [`crate::openai_compatible`].
 //!
 //! What changes the host (pull, push, create, copy, delete, blobs) or tells of its other users
-//! (`/api/ps`) is no route. How requests are read is in `generation.rs` and `options.rs`, how
-//! answers are metered in `usage.rs`, and how refusals look in `error.rs`.
+//! (`/api/ps`) is no route. How requests are read is in `generation.rs`, `embeddings.rs` and
+//! `options.rs`, how answers are metered in `usage.rs`, and how refusals look in `error.rs`.
 
+mod embeddings;
 mod error;
 mod generation;
 mod options;
@@ -18,7 +19,7 @@ use http::{
 };
 use serde_json::json;
 
-pub(crate) use self::usage::Generation;
+pub(crate) use self::usage::{Embeddings, Generation};
 use crate::{
     adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer},
     headers,
@@ -62,6 +63,9 @@ impl ProviderAdapter for Ollama {
         let kind = match (method, path) {
             (&Method::POST, "/api/chat") => RouteKind::Call(Capability::Chat, Operation::OllamaChat),
             (&Method::POST, "/api/generate") => RouteKind::Call(Capability::Chat, Operation::OllamaGenerate),
+            (&Method::POST, "/api/embed" | "/api/embeddings") => {
+                RouteKind::Call(Capability::Embeddings, Operation::OllamaEmbed)
+            }
             (&Method::POST, "/api/show") => RouteKind::CountTokens,
             (&Method::GET, "/api/tags") => RouteKind::ListModels,
             (&Method::GET, "/api/version") => RouteKind::Constant(VERSION),
@@ -78,6 +82,7 @@ impl ProviderAdapter for Ollama {
         match request.route.kind {
             RouteKind::CountTokens => generation::read_show(request),
             RouteKind::Call(_, Operation::OllamaGenerate) => generation::read_generate(request),
+            RouteKind::Call(_, Operation::OllamaEmbed) => embeddings::read(request),
             _ => generation::read_chat(request),
         }
     }

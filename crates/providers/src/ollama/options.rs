@@ -5,7 +5,7 @@
 //! way.
 
 use crate::{
-    draft::{CapPlace, Draft},
+    draft::{Draft, NewCap},
     json::Reader,
     request::ReadError,
 };
@@ -22,7 +22,7 @@ pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
     reader.peek();
     let start = reader.position();
     if reader.take_null()? {
-        draft.cap_place = Some(CapPlace {
+        draft.new_cap = Some(NewCap {
             range: start..reader.position(),
             before: r#"{"num_predict":"#,
             after: "}",
@@ -45,7 +45,7 @@ pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
         draft.add_cap(CAP, start..reader.position(), asked);
         Ok(())
     })?;
-    draft.cap_place = Some(CapPlace {
+    draft.new_cap = Some(NewCap {
         range: start + 1..start + 1,
         before: r#""num_predict":"#,
         after: if is_empty { "" } else { "," },
@@ -56,7 +56,7 @@ pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
 /// For a request without `options`.
 pub(super) fn place_cap_in_new(draft: &mut Draft) {
     let place = draft.first_place();
-    draft.cap_place = Some(CapPlace {
+    draft.new_cap = Some(NewCap {
         range: place..place,
         before: r#""options":{"num_predict":"#,
         after: "},",

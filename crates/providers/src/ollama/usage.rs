@@ -1,6 +1,7 @@
 //! What an answer says of its usage: in its last line, or in the only one.
 
 use aipassport_domain::usage::Usage;
+use serde::Deserialize;
 
 use crate::{
     json::Reader,
@@ -27,6 +28,33 @@ impl AnswerFormat for Generation {
 
     fn stream_form(&self, content_type: &str) -> Option<StreamForm> {
         (content_type == "application/x-ndjson").then_some(StreamForm::Lines)
+    }
+}
+
+/// Embeddings; the older of the two paths tells nothing of its usage.
+pub(crate) struct Embeddings;
+
+#[derive(Deserialize)]
+struct Embedded {
+    prompt_eval_count: Option<u64>,
+}
+
+impl AnswerFormat for Embeddings {
+    fn see_body(&self, body: &[u8], seen: &mut Metered) {
+        let Ok(answer) = serde_json::from_slice::<Embedded>(body) else {
+            return;
+        };
+        seen.is_complete = true;
+        if let Some(input_tokens) = answer.prompt_eval_count {
+            seen.report_all(Usage {
+                input_tokens,
+                ..Usage::default()
+            });
+        }
+    }
+
+    fn see_event(&self, _data: &[u8], _seen: &mut Metered) -> Option<UsageMember> {
+        None
     }
 }
 
@@ -84,11 +112,10 @@ impl Line {
         if self.input_tokens.is_none() && self.output_tokens.is_none() && !self.has_loaded_only {
             return;
         }
-        seen.report(Usage {
+        seen.report_all(Usage {
             input_tokens: self.input_tokens.unwrap_or_default(),
             output_tokens: self.output_tokens.unwrap_or_default(),
             ..Usage::default()
         });
-        seen.is_usage_final = true;
     }
 }

@@ -4,7 +4,7 @@
 //! `usage.rs`, and how refusals look in `error.rs`.
 
 pub(crate) mod chat;
-mod content;
+pub(crate) mod content;
 pub(crate) mod error;
 mod responses;
 pub(crate) mod tools;
@@ -65,7 +65,6 @@ fn shape(draft: &Draft, cap_member: &'static str) -> Shape {
         } else {
             TOKENS_PER_IMAGE
         },
-        heeds_no_other_cap: false,
         has_regional_surcharge: false,
     }
 }

@@ -11,8 +11,8 @@ pub(crate) fn read(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), Rea
         return Ok(());
     }
     reader.array(|reader| {
-        let hidden_tokens = super::HIDDEN_TOKENS + super::HIDDEN_TOKENS_FOR_TOOLS;
-        draft.hidden_tokens = draft.hidden_tokens.max(hidden_tokens);
+        let with_tools = super::HIDDEN_TOKENS + super::HIDDEN_TOKENS_FOR_TOOLS;
+        draft.hidden_tokens = draft.hidden_tokens.max(with_tools);
         read_tool(reader, draft)
     })
 }

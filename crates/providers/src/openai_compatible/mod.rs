@@ -2,10 +2,12 @@
 //! and any other under a name of the user's.
 //!
 //! What they read is OpenAI's and more: how chat is read is in [`crate::openai`], what the others add
-//! in `members.rs`, completions of a text in `completions.rs`. Refusals are OpenAI's, so that its SDKs
+//! in `members.rs`, completions of a text in `completions.rs`, and what is embedded in
+//! `embeddings.rs`. Refusals are OpenAI's, so that its SDKs
 //! raise their own classes.
 
 mod completions;
+mod embeddings;
 mod members;
 
 use aipassport_domain::authorization_details::Capability;
@@ -38,8 +40,6 @@ const TOKENS_PER_IMAGE: u64 = 25_000;
 const SHAPE: Shape = Shape {
     cap_member: "max_tokens",
     tokens_per_image: TOKENS_PER_IMAGE,
-    // Many know only this one, and let the others pass unread.
-    heeds_no_other_cap: true,
     has_regional_surcharge: false,
 };
 
@@ -104,8 +104,10 @@ fn finish_open(draft: &mut Draft) {
     finish_foreign(draft);
 }
 
-/// A call of a tool may be shown only when it is whole.
+/// A call of a tool may be shown only when it is whole; `max_tokens` is the one cap that all of them
+/// know, and others they may pass over.
 fn finish_foreign(draft: &mut Draft) {
+    draft.heeds_no_other_cap = true;
     draft.holds_output_back |= draft.features.tools;
 }
 
@@ -133,6 +135,7 @@ impl ProviderAdapter for OpenAiCompatible {
         let kind = match (method, path) {
             (&Method::POST, "/v1/chat/completions") => RouteKind::Call(Capability::Chat, Operation::ChatCompletions),
             (&Method::POST, "/v1/completions") => RouteKind::Call(Capability::Chat, Operation::Completions),
+            (&Method::POST, "/v1/embeddings") => RouteKind::Call(Capability::Embeddings, Operation::Embeddings),
             (&Method::GET, "/v1/models") => RouteKind::ListModels,
             (&Method::GET, path) => {
                 let id = path.strip_prefix("/v1/models/").and_then(listed_model)?;
@@ -150,6 +153,7 @@ impl ProviderAdapter for OpenAiCompatible {
     fn read(&self, request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
         match request.route.kind {
             RouteKind::Call(_, Operation::Completions) => completions::read(request, &self.chat, self.usual_completion),
+            RouteKind::Call(_, Operation::Embeddings) => embeddings::read(request, &self.chat),
             _ => chat::read(request, &self.chat),
         }
     }

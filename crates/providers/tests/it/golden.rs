@@ -43,10 +43,12 @@ struct Case {
     has_failed: bool,
     output_bytes: Option<u64>,
     label: String,
-    /// The arithmetic behind the cost, by hand.
-    #[serde(rename = "worked_out")]
-    _worked_out: Option<String>,
     cost: Option<Money>,
+    /// The arithmetic behind the cost, in dollars, for whoever reads it.
+    #[serde(rename = "in_words")]
+    _in_words: Option<String>,
+    /// The same by hand, in nano-dollars: `25 × 300 + 190 × 2,500`.
+    worked_out: Option<String>,
 }
 
 #[test]
@@ -91,6 +93,16 @@ fn play(case: &Case, provider: &dyn ProviderAdapter, name: &str) {
     if let Some(expected) = case.cost {
         assert_eq!(cost, expected, "{name}: cost");
     }
+    if let Some(terms) = &case.worked_out {
+        assert_eq!(cost.nanos(), sum(terms), "{name}: cost by hand");
+    }
+}
+
+/// Adds up products of whole numbers.
+fn sum(terms: &str) -> i64 {
+    let number = |text: &str| text.trim().replace(',', "").parse::<i64>().unwrap();
+    let product = |term: &str| term.split('×').map(number).product::<i64>();
+    terms.split('+').map(product).sum()
 }
 
 /// The id of one that a user brings has a name in it.

@@ -6,10 +6,13 @@
 )]
 
 mod ceilings;
+mod cohere;
 mod features;
+mod gemini;
 mod golden;
 mod headers;
 mod meters;
+mod mistral;
 mod refusals;
 mod requests;
 mod routes;

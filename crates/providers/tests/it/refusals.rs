@@ -1,11 +1,4 @@
-use aipassport_domain::{
-    authorization_details::Capability,
-    ids::ProviderId,
-    ledger::{Amount, LimitReached, LimitRule, LimitState},
-    money::Money,
-    policy::Denial,
-    time::{Period, Timestamp},
-};
+use aipassport_domain::{authorization_details::Capability, ids::ProviderId, ledger::LimitRule, policy::Denial};
 use aipassport_providers::{
     adapter,
     meter::StreamForm,
@@ -15,27 +8,14 @@ use aipassport_providers::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
-fn limit(rule: LimitRule) -> Denial {
-    Denial::Limit(LimitReached {
-        rule,
-        state: LimitState {
-            rule,
-            limit: Amount::Money(Money::from_cents(500)),
-            used: Amount::Money(Money::from_cents(410)),
-            reserved: Amount::Money(Money::from_cents(2)),
-            window: Some(Period::MONTH),
-            resets_at: Some(Timestamp::from_seconds(1_796_083_200)),
-        },
-        retry_at: None,
-        retryable: false,
-    })
-}
+use crate::support::limit;
 
 fn answer(provider: &str, reason: Reason<'_>) -> (u16, Value) {
     let refusal = Refusal {
         reason,
         request_id: "call_1",
         raise_url: Some("https://broker.example/apps/grant"),
+        retry_after_seconds: None,
     };
     let (status, body) = adapter::by_id(provider).unwrap().refusal(&refusal);
     (status.as_u16(), serde_json::from_slice(&body).unwrap())
@@ -165,6 +145,7 @@ fn a_stream_that_is_ended_early_ends_with_one_event_in_the_providers_shape() {
         reason: Reason::Denied(&Denial::GrantRevoked),
         request_id: "call_1",
         raise_url: None,
+        retry_after_seconds: None,
     };
     let event = |provider| {
         let event = adapter::by_id(provider)

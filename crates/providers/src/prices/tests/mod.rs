@@ -179,9 +179,6 @@ fn every_claude_of_the_snapshot_charges_more_for_writing_its_cache_than_for_read
     }
 }
 
-/// What can be asked of a model.
-type Question = fn(&PricedModel) -> bool;
-
 /// A row of a table in `docs/prices.md`; what there is none of is left empty.
 fn row(name: &str, counts: &[usize]) -> String {
     let cell = |count: &usize| match count {
@@ -190,6 +187,8 @@ fn row(name: &str, counts: &[usize]) -> String {
     };
     format!("| {name} |{}", counts.iter().map(cell).collect::<String>())
 }
+
+type IsPriced = fn(&PricedModel) -> bool;
 
 #[test]
 fn the_documentation_counts_what_is_in_the_snapshot() {
@@ -208,7 +207,7 @@ fn the_documentation_counts_what_is_in_the_snapshot() {
         counts.extend(Capability::ALL.iter().map(of));
         rows.push(row(provider, &counts));
     }
-    let priced: [(&str, Question); 10] = [
+    let priced: [(&str, IsPriced); 10] = [
         ("a million tokens", |model| model.rates().input.is_some()),
         ("a million tokens of sound, heard", |model| {
             model.rates().audio_input.is_some()

@@ -135,8 +135,7 @@ pub(super) async fn forward(
         origin: target.origin.clone(),
     };
     let pieces = Pieces::new(link, body, redactor, alarm, home);
-    let is_stream = open.stream_form().is_some();
-    let answer = receive(app, adapter, head, is_stream, pieces).await;
+    let answer = receive(app, adapter, head, pieces, open.stream_form().is_some()).await;
     match &answer {
         Err(UpstreamError::RefusedCredential) => note_refused(app, caller, destination),
         Ok(answer) if answer.status.is_success() => note_used(app, destination),
@@ -214,8 +213,8 @@ async fn receive(
     app: &App,
     adapter: &dyn ProviderAdapter,
     head: response::Parts,
-    is_stream: bool,
     mut pieces: Pieces,
+    is_stream: bool,
 ) -> Result<Answer, UpstreamError> {
     let response::Parts { status, headers, .. } = head;
     check_head(status, &headers, is_stream)?;

@@ -16,7 +16,10 @@ use super::{
     answer::Answer,
     anthropic::Anthropic,
     bill::{Ending, NewCall},
+    cohere::Cohere,
     faults,
+    gemini::Gemini,
+    mistral::Mistral,
     ollama::Ollama,
     openai::OpenAi,
     openai_compatible::{CUSTOM, VLLM},
@@ -27,7 +30,7 @@ use super::{
 };
 
 /// Every provider the sandbox stands in for.
-const PROTOCOLS: [&dyn Protocol; 5] = [&OpenAi, &Anthropic, &Ollama, &VLLM, &CUSTOM];
+const PROTOCOLS: [&dyn Protocol; 8] = [&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere, &Ollama, &VLLM, &CUSTOM];
 
 /// An answer, and what is to go wrong on its way.
 pub(super) struct Reply {
@@ -100,6 +103,7 @@ impl<'a> Provider<'a> {
         let received = Received {
             method: &head.method,
             path,
+            query: head.uri.query(),
             headers: &head.headers,
             body,
         };
@@ -191,13 +195,12 @@ impl<'a> Provider<'a> {
             headers.insert(http::header::CACHE_CONTROL, faults::static_value("no-cache"));
             return Ok(response);
         }
-        let tells_usage = dialect.tells_usage_whole();
         let body = ReplyBody::Whole(Whole::new(
             faults::spoil_json(dialect.whole(&answer), self.key, switches),
             switches,
         ));
         call.end(if body.is_cut() { Ending::Cut } else { Ending::Complete });
-        if !body.is_cut() && tells_usage && !faults::hides_usage(switches) {
+        if !body.is_cut() && !faults::hides_usage(switches) && dialect.reports_usage_of_whole() {
             call.reported_usage();
         }
         Ok(self.json(StatusCode::OK, body))
@@ -205,7 +208,7 @@ impl<'a> Provider<'a> {
 
     fn refuse(&self, refusal: &Refusal) -> Response<ReplyBody> {
         let body = self.protocol.refusal(refusal, &self.request_id);
-        self.json(refusal.status(), ReplyBody::whole(body))
+        self.json(self.protocol.status(refusal), ReplyBody::whole(body))
     }
 
     fn json(&self, status: StatusCode, body: ReplyBody) -> Response<ReplyBody> {

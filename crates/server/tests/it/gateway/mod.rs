@@ -6,6 +6,7 @@ mod app_keys;
 mod call;
 mod credentials;
 mod faults;
+mod gemini;
 mod limits;
 mod own_grant;
 mod requests;

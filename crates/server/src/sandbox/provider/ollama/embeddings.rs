@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
@@ -58,6 +59,7 @@ fn task(model: Cow<'_, str>, input: &str, form: Form) -> Task {
         thinking_tokens: 0,
         tools: Tools::default(),
         writes_cache: false,
+        beside: Usage::default(),
         model: model.into_owned(),
     };
     Task::Generate(asked, Box::new(Embeddings(form)))
@@ -88,7 +90,7 @@ impl Dialect for Embeddings {
 
     fn error_event(&mut self, _out: &mut String) {}
 
-    fn tells_usage_whole(&self) -> bool {
+    fn reports_usage_of_whole(&self) -> bool {
         matches!(self.0, Form::Several(_))
     }
 }

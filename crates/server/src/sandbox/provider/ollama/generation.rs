@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt::Write};
 
+use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
@@ -56,6 +57,7 @@ pub(super) fn read_chat(body: &[u8]) -> Result<Task, Refusal> {
         thinking_tokens: 0,
         tools: tools(&request, prompt)?,
         writes_cache: false,
+        beside: Usage::default(),
         model: request.model.into_owned(),
     };
     Ok(Task::Generate(asked, Box::new(Lines { is_chat: true })))
@@ -74,6 +76,7 @@ pub(super) fn read_generate(body: &[u8]) -> Result<Task, Refusal> {
         thinking_tokens: 0,
         tools: Tools::default(),
         writes_cache: false,
+        beside: Usage::default(),
         model: request.model.into_owned(),
     };
     Ok(Task::Generate(asked, Box::new(Lines { is_chat: false })))

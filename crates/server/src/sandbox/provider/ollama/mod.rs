@@ -52,6 +52,8 @@ impl Protocol for Ollama {
             Refusal::UnknownModel(id) => format!("model '{id}' not found"),
             Refusal::NotFound { .. } => return "404 page not found".to_owned(),
             Refusal::TooLarge => "http: request body too large".to_owned(),
+            // It lets pass what it does not know.
+            Refusal::UnknownMember(name) => format!("unknown member {name}"),
             Refusal::Invalid { message, .. } => message.clone(),
             Refusal::Switched { status, message } => message.clone().unwrap_or_else(|| switched(*status).to_owned()),
         };

@@ -63,6 +63,8 @@ impl Protocol for OpenAiCompatible {
                 "NotFoundError",
                 Some("model"),
             ),
+            // It lets pass what it does not know.
+            Refusal::UnknownMember(name) => (format!("unknown member {name}"), "BadRequestError", None),
             Refusal::TooLarge => ("The request is too large.".to_owned(), "BadRequestError", None),
             Refusal::Invalid { message, parameter } => (message.clone(), "BadRequestError", *parameter),
             Refusal::Switched { status, message } => {

@@ -1,3 +1,6 @@
+mod cohere;
+mod mistral;
+
 use std::time::Duration;
 
 use bytes::Bytes;
