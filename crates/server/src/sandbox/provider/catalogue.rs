@@ -144,6 +144,8 @@ pub(super) fn usual_models() -> Vec<SandboxModel> {
         usual("anthropic", "claude-haiku-4-5", &[(0, cheap_claude)]),
         usual("ollama", "llama3.2:3b", &[(0, [100, 100, 0, 0, 400])]),
         usual("ollama", "nomic-embed-text", &[(0, [10, 10, 0, 0, 0])]),
+        usual("vllm", "bge-m3", &[(0, [20, 20, 0, 0, 0])]),
+        usual("custom", "house-embedder", &[(0, [20, 20, 0, 0, 0])]),
         usual("vllm", "qwen3-8b", &[(0, [200, 100, 0, 0, 600])]),
         usual(
             "vllm",

@@ -152,7 +152,7 @@ struct Face {
     members: &'static str,
 }
 
-const FACES: [Face; 9] = [
+const FACES: [Face; 14] = [
     Face {
         provider: "vllm",
         path: "/vllm/v1/chat/completions",
@@ -207,9 +207,44 @@ const FACES: [Face; 9] = [
         model: "llama3.2:3b",
         members: r#""prompt":"Hi","max_tokens":5"#,
     },
+    Face {
+        provider: "ollama",
+        path: "/ollama/api/embed",
+        model: "nomic-embed-text",
+        members: r#""input":"Hi""#,
+    },
+    Face {
+        provider: "ollama",
+        path: "/ollama/api/embeddings",
+        model: "nomic-embed-text",
+        members: r#""prompt":"Hi""#,
+    },
+    Face {
+        provider: "ollama",
+        path: "/ollama/v1/embeddings",
+        model: "nomic-embed-text",
+        members: r#""input":"Hi""#,
+    },
+    Face {
+        provider: "vllm",
+        path: "/vllm/v1/embeddings",
+        model: "bge-m3",
+        members: r#""input":"Hi""#,
+    },
+    Face {
+        provider: "custom/lab",
+        path: "/custom/lab/v1/embeddings",
+        model: "house-embedder",
+        members: r#""input":"Hi""#,
+    },
 ];
 
 impl Face {
+    /// Whether a model writes anything.
+    fn is_generation(&self) -> bool {
+        !self.path.ends_with("/show") && !self.path.contains("/embed")
+    }
+
     fn body(&self) -> String {
         format!(r#"{{"model":"{}",{}}}"#, self.model, self.members)
     }

@@ -232,3 +232,28 @@ async fn a_refusal_looks_as_the_face_that_was_asked() {
         (&json!("model"), &json!("model"))
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn embeddings_cost_what_was_read_and_all_that_was_held_where_nobody_says() {
+    let home = Home::start().await;
+    let model = "nomic-embed-text";
+    let grant = home
+        .granted("ollama", &[model], Some(per_million("0.01", "0.01", "0.01")))
+        .await;
+
+    let embed = json!({"model": model, "input": ["one", "two"]});
+    let several = home.post(&grant, "/ollama/api/embed", &embed).await.json();
+    let openai = home.post(&grant, "/ollama/v1/embeddings", &embed).await.json();
+    assert_eq!(several["embeddings"].as_array().unwrap().len(), 2);
+    assert_eq!(openai["data"].as_array().unwrap().len(), 2);
+    assert_eq!(home.charged(&grant).await, home.bill().await.totals.cost_nanos);
+
+    let older = json!({"model": model, "prompt": "one"});
+    let other = home
+        .granted("ollama", &[model], Some(per_million("0.01", "0.01", "0.01")))
+        .await;
+    assert!(home.post(&other, "/ollama/api/embeddings", &older).await.json()["embedding"].is_array());
+    let settled = home.broker.only_settled(&other).await;
+    assert_eq!(settled.label, TruthLabel::WorstCase);
+    assert_eq!(settled.cost, home.broker.only_held(&other).await);
+}

@@ -76,7 +76,7 @@ async fn threat_83_even_the_usual_address_of_a_local_server_needs_the_operators_
 async fn threat_85_a_redirect_of_a_server_of_ones_own_is_not_followed() {
     let home = Home::start().await;
 
-    for face in FACES.iter().filter(|face| !face.path.ends_with("/show")) {
+    for face in FACES.iter().filter(|face| face.is_generation()) {
         let grant = home.granted(face.provider, &[face.model], Some(free())).await;
         for status in [301, 302, 303, 307, 308] {
             let body = face
@@ -147,7 +147,7 @@ async fn a_server_that_asks_for_no_key_is_sent_none() {
 async fn threat_131_the_key_of_a_server_of_ones_own_does_not_come_back() {
     let home = Home::start().await;
 
-    for face in FACES.iter().filter(|face| !face.path.ends_with("/show")) {
+    for face in FACES.iter().filter(|face| face.is_generation()) {
         let grant = home.granted(face.provider, &[face.model], Some(free())).await;
         for echo in [
             "echo=json",
