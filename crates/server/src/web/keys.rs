@@ -1,6 +1,14 @@
 //! Keys: a user's secrets at providers. They go in and never come out.
 
-use aipassport_domain::{audit::Happened, grant::Grant, ids::CredentialId, secret::Secret};
+use std::collections::BTreeSet;
+
+use aipassport_domain::{
+    audit::Happened,
+    grant::Grant,
+    ids::{CredentialId, ProviderId},
+    price_override::PriceOverride,
+    secret::Secret,
+};
 use aipassport_providers::adapter;
 use aipassport_store::ProviderCredential;
 use askama::Template;
@@ -17,6 +25,7 @@ use super::{
     form::{Fields, SignedForm, Visitor},
     page::{Frame, Section, page, see_other},
     parts::FieldError,
+    prices::{self, PriceRow},
     return_to::own_path,
     sign_in,
     words::{self, WallClock},
@@ -24,7 +33,7 @@ use super::{
 use crate::{
     app::App,
     browser_session::SignedIn,
-    entries::{NewCredential, new_credential},
+    entries::{NewCredential, new_credential, new_price},
 };
 
 #[derive(Template)]
@@ -34,6 +43,12 @@ pub(super) struct KeysPage {
     pub(super) errors: Vec<FieldError>,
     pub(super) keys: Vec<KeyRow>,
     pub(super) providers: Vec<Choosable>,
+    /// What a server of one's own can be.
+    pub(super) servers: Vec<Choosable>,
+    pub(super) prices: Vec<PriceRow>,
+    /// Of what a price can be said.
+    pub(super) priced: Vec<Choosable>,
+    pub(super) has_price_error: bool,
     /// Where to go on once a key is added.
     pub(super) return_to: Option<String>,
 }
@@ -41,6 +56,7 @@ pub(super) struct KeysPage {
 pub(super) struct KeyRow {
     pub(super) id: String,
     pub(super) provider_name: String,
+    /// Empty where there is no key.
     pub(super) last_four: String,
     pub(super) added: String,
     pub(super) last_used: String,
@@ -60,6 +76,8 @@ pub(super) async fn show(
     let notice = match query.raw("done") {
         "added" => Some("The key was added."),
         "removed" => Some("The key was removed. Its sealed copy is gone, too."),
+        "priced" => Some("The price holds from the next call on."),
+        "unpriced" => Some("The price was forgotten."),
         _ => None,
     };
     keys_page(&app, &signed_in, notice, &Fields::default(), Vec::new()).await
@@ -67,30 +85,54 @@ pub(super) async fn show(
 
 pub(super) async fn add(State(app): State<App>, form: SignedForm) -> Result<Response, PageError> {
     let SignedForm { signed_in, fields, .. } = form;
-    let entered = NewCredential {
-        provider: fields.text("provider").to_owned(),
-        key: Secret::new(fields.text("key")),
-        base_url: None,
-    };
-    if let Some(error) = wrong_provider(entered.provider.as_str(), &entered.key) {
-        return keys_page(&app, &signed_in, None, &fields, vec![error]).await;
-    }
-    match new_credential(app.making(), &signed_in.user.id, entered) {
-        Ok((credential, added)) => {
-            app.store
-                .add_credential(&credential, &sign_in::event(&app, &signed_in.user, added))
-                .await?;
+    match entered(&app, &signed_in, &fields) {
+        Ok(((credential, added), price)) => {
+            let user = &signed_in.user;
+            let event = sign_in::event(&app, user, added);
+            app.store.add_credential(&credential, &event).await?;
+            if let Some((price, set)) = price {
+                let event = sign_in::event(&app, user, set);
+                app.store.set_price(&user.id, &price, &event).await?;
+            }
             let return_to = match fields.raw("return_to") {
                 "" => "/keys?done=added",
                 asked => own_path(asked),
             };
             Ok(see_other(return_to))
         }
-        Err(refused) => {
-            let error = FieldError::new(refused.field, refused.text);
-            keys_page(&app, &signed_in, None, &fields, vec![error]).await
-        }
+        Err(error) => keys_page(&app, &signed_in, None, &fields, vec![error]).await,
     }
+}
+
+type Entered<T> = (T, Happened);
+
+/// The key or the server that was entered, and what it costs where that was said. Nothing is added
+/// where any of it is wrong.
+fn entered(
+    app: &App,
+    signed_in: &SignedIn,
+    fields: &Fields,
+) -> Result<(Entered<ProviderCredential>, Option<Entered<PriceOverride>>), FieldError> {
+    let is_server = fields.has("server", "yes");
+    let prefix = if is_server { "server-" } else { "" };
+    let provider = match fields.text("provider") {
+        "custom" => format!("custom/{}", fields.text("name")),
+        provider => provider.to_owned(),
+    };
+    let new = NewCredential {
+        provider: provider.clone(),
+        key: Secret::new(fields.text("key")),
+        base_url: is_server.then(|| fields.text("base_url").to_owned()),
+    };
+    if let Some(error) = wrong_provider(&provider, &new.key) {
+        return Err(error);
+    }
+    let price = prices::entered(fields, "server", provider, None)?;
+    let price = price.map(new_price).transpose();
+    let price = price.map_err(|refused| FieldError::new("server-cost", refused.text))?;
+    let credential = new_credential(app.making(), &signed_in.user.id, new)
+        .map_err(|refused| FieldError::new(format!("{prefix}{}", refused.field), refused.text))?;
+    Ok((credential, price))
 }
 
 pub(super) async fn remove(
@@ -125,7 +167,7 @@ fn wrong_provider(provider: &str, key: &Secret) -> Option<FieldError> {
     Some(FieldError::new("key", words))
 }
 
-async fn keys_page(
+pub(super) async fn keys_page(
     app: &App,
     signed_in: &SignedIn,
     notice: Option<&'static str>,
@@ -148,11 +190,26 @@ async fn keys_page(
         .enumerate()
         .map(|(place, key)| row(key, is_in_use(place, key), &live, &clock))
         .collect();
-    let providers = adapter::all().iter().map(|adapter| Choosable {
-        value: adapter.id().to_owned(),
-        words: adapter.name().to_owned(),
-        is_selected: entered.has("provider", adapter.id()),
-    });
+    let choosable = |id: &str, words: String| Choosable {
+        value: id.to_owned(),
+        words,
+        is_selected: entered.has("provider", id),
+    };
+    let named = |is_self_hosted| {
+        let all = adapter::all().iter();
+        all.filter(move |adapter| adapter.is_self_hosted() == is_self_hosted)
+            .map(|adapter| choosable(adapter.id(), adapter.name().to_owned()))
+    };
+    let customs: BTreeSet<&ProviderId> = keys
+        .iter()
+        .map(|key| &key.provider)
+        .filter(|provider| ProviderId::custom_name(provider.as_str()).is_some())
+        .collect();
+    let customs = customs
+        .into_iter()
+        .map(|id| choosable(id.as_str(), words::provider(id)));
+    let other = choosable(adapter::custom().id(), "Another that speaks OpenAI’s format".to_owned());
+    let said = app.store.prices_of(&app.tenant_id, &user.id).await?;
     let status = if errors.is_empty() {
         StatusCode::OK
     } else {
@@ -160,9 +217,13 @@ async fn keys_page(
     };
     let keys_page = KeysPage {
         frame: Frame::inside(app, signed_in, Section::Keys).with_notice(notice),
+        has_price_error: errors.iter().any(|error| error.field.starts_with("price-")),
         errors,
         keys: rows,
-        providers: providers.collect(),
+        providers: named(false).collect(),
+        servers: named(true).chain([other]).collect(),
+        prices: said.iter().map(prices::row).collect(),
+        priced: named(false).chain(named(true)).chain(customs).collect(),
         return_to: Some(entered.raw("return_to").to_owned()).filter(|path| !path.is_empty()),
     };
     page(status, &keys_page.frame, &keys_page)
