@@ -193,7 +193,8 @@ impl TryFrom<LimitsOnWire> for Limits {
 }
 
 impl ModelPattern {
-    pub(crate) fn check(&self) -> Result<(), InvalidAuthorizationDetails> {
+    /// Checks that it can be a model's id, or the beginning of some.
+    pub fn check(&self) -> Result<(), InvalidAuthorizationDetails> {
         let (text, shortest) = match self {
             Self::Exact(id) => (id, 1),
             Self::Prefix { prefix } => (prefix, 2),
