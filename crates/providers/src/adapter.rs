@@ -1,6 +1,6 @@
 //! What the gateway asks of a provider, and the providers there are.
 
-use aipassport_domain::{authorization_details::Capability, ids::ProviderId};
+use aipassport_domain::{audit::KeyCheck, authorization_details::Capability, ids::ProviderId};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::InvalidHeaderValue};
 use percent_encoding::percent_decode_str;
@@ -71,6 +71,26 @@ pub trait ProviderAdapter: Send + Sync {
     /// key, no right, no money. It is the user's affair, not the client's, and never passed on.
     fn is_credential_error(&self, status: StatusCode, body: &[u8]) -> bool;
 
+    /// The free request that shows whether a key works. Nothing of a client's is part of it.
+    fn key_check(&self) -> KeyQuestion {
+        KeyQuestion {
+            path: "/v1/models",
+            headers: &[],
+        }
+    }
+
+    /// What the answer to [`key_check`](Self::key_check) says of the key. Of one that does not say
+    /// yes, `body` is the beginning.
+    fn key_verdict(&self, status: StatusCode, body: &[u8]) -> KeyCheck {
+        match status {
+            status if status.is_success() => KeyCheck::Works,
+            // The provider knows the key: one that may call models need not be allowed to list them.
+            StatusCode::FORBIDDEN => KeyCheck::Unclear,
+            status if self.is_credential_error(status, body) => KeyCheck::Refused,
+            _ => KeyCheck::Unclear,
+        }
+    }
+
     /// A refusal in the provider's own error shape, as `application/json`, so that its SDKs raise
     /// their own classes.
     fn refusal(&self, refusal: &Refusal<'_>) -> (StatusCode, Bytes);
@@ -84,6 +104,14 @@ pub trait ProviderAdapter: Send + Sync {
 
     /// The answer to [`RouteKind::GetModel`] for a model that the grant covers.
     fn model(&self, id: &str) -> Bytes;
+}
+
+/// How a provider is asked about a key: a `GET`, to which the caller adds the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyQuestion {
+    pub path: &'static str,
+    /// Names in lower case.
+    pub headers: &'static [(&'static str, &'static str)],
 }
 
 /// A request on one of a provider's routes, its body whole.

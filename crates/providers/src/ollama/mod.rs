@@ -21,7 +21,7 @@ use serde_json::json;
 
 pub(crate) use self::usage::{Embeddings, Generation};
 use crate::{
-    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer},
+    adapter::{KeyQuestion, Operation, ProviderAdapter, Route, RouteKind, Unread, bearer},
     headers,
     meter::StreamForm,
     refusal::Refusal,
@@ -106,6 +106,13 @@ impl ProviderAdapter for Ollama {
 
     fn is_credential_error(&self, status: StatusCode, _body: &[u8]) -> bool {
         matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    }
+
+    fn key_check(&self) -> KeyQuestion {
+        KeyQuestion {
+            path: "/api/tags",
+            headers: &[],
+        }
     }
 
     fn refusal(&self, refusal: &Refusal<'_>) -> (StatusCode, Bytes) {

@@ -19,7 +19,7 @@ use http::{
 use serde_json::{Value, json};
 
 use crate::{
-    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, listed_model},
+    adapter::{KeyQuestion, Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, listed_model},
     draft::{Draft, Reasoning, Shape},
     headers,
     json::Reader,
@@ -177,6 +177,17 @@ impl ProviderAdapter for OpenAiCompatible {
 
     fn is_credential_error(&self, status: StatusCode, body: &[u8]) -> bool {
         error::is_about_credential(status, body)
+    }
+
+    fn key_check(&self) -> KeyQuestion {
+        KeyQuestion {
+            path: if self.path_in_base_url.is_empty() {
+                "/v1/models"
+            } else {
+                "/models"
+            },
+            headers: &[],
+        }
     }
 
     fn refusal(&self, refusal: &Refusal<'_>) -> (StatusCode, Bytes) {

@@ -11,6 +11,7 @@ mod features;
 mod gemini;
 mod golden;
 mod headers;
+mod key_checks;
 mod meters;
 mod mistral;
 mod refusals;

@@ -1,4 +1,9 @@
-use aipassport_domain::{authorization_details::Capability, ids::ProviderId, ledger::LimitRule, policy::Denial};
+use aipassport_domain::{
+    authorization_details::Capability,
+    ids::ProviderId,
+    ledger::{Level, LimitRule},
+    policy::Denial,
+};
 use aipassport_providers::{
     adapter,
     meter::StreamForm,
@@ -8,7 +13,7 @@ use aipassport_providers::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::limit;
+use crate::support::{limit, limit_of};
 
 fn answer(provider: &str, reason: Reason<'_>) -> (u16, Value) {
     let refusal = Refusal {
@@ -22,6 +27,25 @@ fn answer(provider: &str, reason: Reason<'_>) -> (u16, Value) {
 }
 
 #[test]
+fn a_limit_that_other_apps_share_is_named_without_amounts() {
+    for (level, name) in [(Level::User, "user"), (Level::Tenant, "tenant")] {
+        let denial = limit_of(level, LimitRule::Budget);
+        let (status, body) = answer("openai", Reason::Denied(&denial));
+
+        assert_eq!(status, 402);
+        assert_eq!(
+            body["aipassport"],
+            json!({
+                "rule": "budget", "level": name, "limit": null, "used": null, "reserved": null,
+                "resets_at": "2026-12-01T00:00:00Z", "retryable": false,
+                "raise_url": "https://broker.example/apps/grant",
+            })
+        );
+        assert!(!body.to_string().contains("4.1"), "{body}");
+    }
+}
+
+#[test]
 fn a_refusal_says_which_limit_and_where_it_stands() {
     let denial = limit(LimitRule::Budget);
 
@@ -32,7 +56,7 @@ fn a_refusal_says_which_limit_and_where_it_stands() {
         assert_eq!(
             body["aipassport"],
             json!({
-                "rule": "budget", "limit": "5.00", "used": "4.10", "reserved": "0.02",
+                "rule": "budget", "level": "grant", "limit": "5.00", "used": "4.10", "reserved": "0.02",
                 "resets_at": "2026-12-01T00:00:00Z", "retryable": false,
                 "raise_url": "https://broker.example/apps/grant",
             })

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use aipassport_domain::{
     authorization_details::Features,
     ids::ProviderId,
-    ledger::{Amount, LimitReached, LimitRule, LimitState},
+    ledger::{Amount, Level, LimitReached, LimitRule, LimitState},
     money::Money,
     policy::{CallCost, CostCeiling, Denial},
     time::{Period, Timestamp},
@@ -101,9 +101,14 @@ pub(crate) fn refused(path: &str, members: &str) -> ReadError {
 
 /// A limit that was reached.
 pub(crate) fn limit(rule: LimitRule) -> Denial {
+    limit_of(Level::Grant, rule)
+}
+
+pub(crate) fn limit_of(level: Level, rule: LimitRule) -> Denial {
     Denial::Limit(LimitReached {
         rule,
         state: LimitState {
+            level,
             rule,
             limit: Amount::Money(Money::from_cents(500)),
             used: Amount::Money(Money::from_cents(410)),

@@ -1,17 +1,21 @@
 //! `aipassport credential`: users' secrets at providers. Never printed again.
 
 use aipassport_domain::{
-    audit::Happened,
+    audit::{Happened, KeyCheck},
     ids::{CredentialId, ProviderId},
     secret::Secret,
     time::Timestamp,
 };
-use aipassport_store::ProviderCredential;
+use aipassport_store::{ProviderCredential, User};
 use clap::Subcommand;
 use serde::Serialize;
 
 use super::{Data, Failure, Output, output::table, price::Terms, secret_from_stdin};
-use crate::entries::{NewCredential, NewPrice, new_credential, new_price};
+use crate::{
+    config::Upstreams,
+    entries::{NewCredential, checked, new_credential, new_price},
+    gateway::Gateway,
+};
 
 #[derive(Subcommand)]
 pub(super) enum CredentialCommand {
@@ -35,12 +39,17 @@ pub(super) enum CredentialCommand {
         /// What every model there costs; without a word on it, no budget can hold its calls
         #[command(flatten)]
         terms: Terms,
+        /// Keep the key even if the provider does not accept it
+        #[arg(long)]
+        save_anyway: bool,
     },
     /// List a user's credentials, without their secrets
     List {
         #[arg(long, value_name = "NAME")]
         user: String,
     },
+    /// Ask the provider whether it accepts a credential
+    Check { id: String },
     /// Remove a credential; calls that need it stop at once
     Remove { id: String },
 }
@@ -54,6 +63,8 @@ struct Listed {
     created_at: Timestamp,
     last_used_at: Option<Timestamp>,
     refused_at: Option<Timestamp>,
+    checked_at: Option<Timestamp>,
+    check_result: Option<KeyCheck>,
 }
 
 impl From<ProviderCredential> for Listed {
@@ -66,12 +77,14 @@ impl From<ProviderCredential> for Listed {
             created_at: credential.created_at,
             last_used_at: credential.last_used_at,
             refused_at: credential.refused_at,
+            checked_at: credential.checked.map(|checked| checked.at),
+            check_result: credential.checked.map(|checked| checked.result),
         }
     }
 }
 
 impl CredentialCommand {
-    pub(super) async fn run(self, data: &Data, output: Output) -> Result<(), Failure> {
+    pub(super) async fn run(self, data: &Data, upstreams: &Upstreams, output: Output) -> Result<(), Failure> {
         match self {
             Self::Add {
                 user,
@@ -79,18 +92,30 @@ impl CredentialCommand {
                 base_url,
                 no_key,
                 terms,
+                save_anyway,
                 ..
             } => {
-                let price = terms.of(provider.clone(), None);
-                let key = if no_key { Secret::new("") } else { secret_from_stdin()? };
+                let user = data.user_named(&user).await?;
+                // Refused before anything is added.
+                let price = terms.of(provider.clone(), None).map(new_price).transpose()?;
                 let entered = NewCredential {
                     provider,
-                    key,
+                    key: if no_key { Secret::new("") } else { secret_from_stdin()? },
                     base_url,
                 };
-                let added = add(data, &user, entered, price).await?;
+                let added = add(data, upstreams, &user, entered, save_anyway).await?;
+                if let Some((price, set)) = price {
+                    let event = data.event(Some(&user.id), None, set);
+                    data.store.set_price(&user.id, &price, &event).await?;
+                }
                 output.print(&added, |added| {
-                    format!("added {}{} as {}", added.provider, added.ending(" (…", ")"), added.id)
+                    format!(
+                        "added {}{} as {}: {}",
+                        added.provider,
+                        added.ending(" (…", ")"),
+                        added.id,
+                        added.check_words()
+                    )
                 });
             }
             Self::List { user } => {
@@ -104,20 +129,20 @@ impl CredentialCommand {
                     )
                 });
             }
+            Self::Check { id } => {
+                let checked = check(data, upstreams, &CredentialId::new(id)).await?;
+                output.print(&checked, |checked| checked.check_words().to_owned());
+            }
             Self::Remove { id } => {
                 let id = CredentialId::new(id);
-                let unknown = || Failure::Said(format!("there is no credential {id}"));
-                let credential = data.store.credential(&data.tenant_id, &id).await?.ok_or_else(unknown)?;
+                let credential = found(data, &id).await?;
                 let removed = Happened::CredentialRemoved {
                     credential_id: id.clone(),
                     provider: credential.provider,
                 };
-                if !data
-                    .store
-                    .remove_credential(&id, &data.event(Some(&credential.user_id), None, removed))
-                    .await?
-                {
-                    return Err(unknown());
+                let event = data.event(Some(&credential.user_id), None, removed);
+                if !data.store.remove_credential(&id, &event).await? {
+                    return Err(unknown(&id));
                 }
                 output.print(&serde_json::json!({ "removed": id }), |_| format!("removed {id}"));
             }
@@ -147,19 +172,54 @@ impl Listed {
             last_used,
         ]
     }
+
+    fn check_words(&self) -> &'static str {
+        match self.check_result {
+            Some(KeyCheck::Works) => "the provider accepts it",
+            Some(KeyCheck::Refused) => "the provider does not accept it",
+            Some(KeyCheck::Unclear) => "not checked, for the provider did not say whether it accepts it",
+            Some(KeyCheck::NotReached) => "not checked, for the provider could not be reached",
+            None => "not checked",
+        }
+    }
 }
 
-async fn add(data: &Data, user: &str, entered: NewCredential, price: Option<NewPrice>) -> Result<Listed, Failure> {
-    let user = data.user_named(user).await?;
+async fn add(
+    data: &Data,
+    upstreams: &Upstreams,
+    user: &User,
+    entered: NewCredential,
+    is_kept_anyway: bool,
+) -> Result<Listed, Failure> {
     let (credential, added) = new_credential(data.making(), &user.id, entered)?;
-    // Refused before anything is added.
-    let price = price.map(new_price).transpose()?;
+    let gateway = Gateway::new()?;
+    let credential = checked(data.making(), &gateway, upstreams, credential, is_kept_anyway)
+        .await
+        .map_err(|error| Failure::Said(format!("{error}: see --save-anyway")))?;
     data.store
         .add_credential(&credential, &data.event(Some(&user.id), None, added))
         .await?;
-    if let Some((price, set)) = price {
-        let event = data.event(Some(&user.id), None, set);
-        data.store.set_price(&user.id, &price, &event).await?;
-    }
     Ok(credential.into())
+}
+
+async fn check(data: &Data, upstreams: &Upstreams, id: &CredentialId) -> Result<Listed, Failure> {
+    let credential = found(data, id).await?;
+    let result = Gateway::new()?.check_key(upstreams, &data.vault, &credential).await;
+    let checked = Happened::CredentialChecked {
+        credential_id: id.clone(),
+        provider: credential.provider,
+        result,
+    };
+    let event = data.event(Some(&credential.user_id), None, checked);
+    data.store.record_key_check(id, result, &event).await?;
+    Ok(found(data, id).await?.into())
+}
+
+async fn found(data: &Data, id: &CredentialId) -> Result<ProviderCredential, Failure> {
+    let found = data.store.credential(&data.tenant_id, id).await?;
+    found.ok_or_else(|| unknown(id))
+}
+
+fn unknown(id: &CredentialId) -> Failure {
+    Failure::Said(format!("there is no credential {id}"))
 }

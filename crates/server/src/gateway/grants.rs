@@ -19,11 +19,14 @@ use aipassport_domain::{
     ids::{GrantId, ProviderId},
     time::Timestamp,
 };
-use aipassport_providers::{adapter, prices::PriceBook};
+use aipassport_providers::{
+    adapter::{self, ProviderAdapter},
+    prices::PriceBook,
+};
 use aipassport_store::{LiveGrant, ProviderCredential, StoreError};
 
 use super::upstream::target::{Target, TargetError};
-use crate::{app::App, own_prices};
+use crate::{app::App, config::Upstreams, own_prices};
 
 const MOST_SNAPSHOTS: usize = 10_000;
 /// How often a credential's use is written down.
@@ -92,16 +95,10 @@ impl Snapshot {
     fn of(app: &App, live: LiveGrant, loaded_at: Instant) -> Self {
         let upstreams = &app.config.upstreams;
         let destinations = live.credentials.iter().filter_map(|credential| {
-            let public_url = adapter::by_id(credential.provider.as_str())?.default_base_url();
-            let replaced = upstreams
-                .base_urls
-                .iter()
-                .find(|(provider, _)| provider == credential.provider.as_str())
-                .map(|(_, url)| url.as_str());
-            let base_url = credential.base_url.as_deref().or(replaced).unwrap_or(public_url);
+            let adapter = adapter::by_id(credential.provider.as_str())?;
             Some(Destination {
                 credential: credential.clone(),
-                target: Target::read(base_url, public_url, &upstreams.allow),
+                target: target_of(credential, adapter, upstreams),
                 use_noted_at: AtomicI64::new(credential.last_used_at.map_or(0, Timestamp::millis)),
             })
         });
@@ -159,6 +156,23 @@ impl Snapshot {
             what,
         }
     }
+}
+
+/// Where requests with `credential` go: to its own base URL, to the one that the operator put in its
+/// provider's place, or to the provider's public one.
+pub(super) fn target_of(
+    credential: &ProviderCredential,
+    adapter: &dyn ProviderAdapter,
+    upstreams: &Upstreams,
+) -> Result<Target, TargetError> {
+    let public_url = adapter.default_base_url();
+    let replaced = upstreams
+        .base_urls
+        .iter()
+        .find(|(provider, _)| provider == credential.provider.as_str())
+        .map(|(_, url)| url.as_str());
+    let base_url = credential.base_url.as_deref().or(replaced).unwrap_or(public_url);
+    Target::read(base_url, public_url, &upstreams.allow)
 }
 
 impl Destination {

@@ -11,7 +11,7 @@ use axum::{extract::State, response::Response};
 use super::{
     error::PageError,
     form::{Fields, SignedForm},
-    keys::keys_page,
+    keys::{Said, keys_page},
     numbers,
     page::see_other,
     parts::FieldError,
@@ -46,7 +46,7 @@ pub(super) async fn set(State(app): State<App>, form: SignedForm) -> Result<Resp
             app.store.set_price(&user.id, &price, &event).await?;
             Ok(see_other("/keys?done=priced#prices"))
         }
-        Err(error) => keys_page(&app, &signed_in, None, &fields, vec![error]).await,
+        Err(error) => keys_page(&app, &signed_in, &fields, Said::wrong(error)).await,
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Begin with [`forward`]. Where a credential may go is decided in `target.rs` and
 //! `address_guard.rs`; a connection is opened in `connect.rs`, used through `link.rs` and kept in
-//! `pool.rs`; the body of an answer is `pieces.rs`.
+//! `pool.rs`; the body of an answer is `pieces.rs`. Besides calls, only `key_check.rs` sends.
 
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ use crate::{app::App, vault::Place};
 mod address_guard;
 mod connect;
 mod echo;
+mod key_check;
 mod link;
 mod pieces;
 mod pool;
@@ -135,7 +136,8 @@ pub(super) async fn forward(
         origin: target.origin.clone(),
     };
     let pieces = Pieces::new(link, body, redactor, alarm, home);
-    let answer = receive(app, adapter, head, pieces, open.stream_form().is_some()).await;
+    let is_stream = open.stream_form().is_some();
+    let answer = receive(app, adapter, head, is_stream, pieces).await;
     match &answer {
         Err(UpstreamError::RefusedCredential) => note_refused(app, caller, destination),
         Ok(answer) if answer.status.is_success() => note_used(app, destination),
@@ -213,8 +215,8 @@ async fn receive(
     app: &App,
     adapter: &dyn ProviderAdapter,
     head: response::Parts,
-    mut pieces: Pieces,
     is_stream: bool,
+    mut pieces: Pieces,
 ) -> Result<Answer, UpstreamError> {
     let response::Parts { status, headers, .. } = head;
     check_head(status, &headers, is_stream)?;

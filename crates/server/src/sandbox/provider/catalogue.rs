@@ -33,6 +33,9 @@ pub struct Rates {
     pub output: i64,
     /// Of tokens that stand for images, where those have a price of their own.
     pub image_input: i64,
+    /// Of tokens that are images, or sound, once they are decoded.
+    pub image_output: i64,
+    pub audio_output: i64,
 }
 
 /// Nano-dollars for one of each, beside the tokens.
@@ -54,6 +57,8 @@ impl Rates {
             cache_write_1h: rates[3],
             output: rates[4],
             image_input: 0,
+            image_output: 0,
+            audio_output: 0,
         }
     }
 }
@@ -79,6 +84,8 @@ impl SandboxModel {
             (usage.cache_write_1h_tokens, rates.cache_write_1h),
             (usage.output_tokens, rates.output),
             (usage.image_input_tokens, rates.image_input),
+            (usage.image_output_tokens, rates.image_output),
+            (usage.audio_output_tokens, rates.audio_output),
         ]
         .into_iter()
         .map(|(count, rate)| i128::from(count) * i128::from(rate))
@@ -188,7 +195,7 @@ fn by_the_piece(provider: &str, id: &str, units: UnitPrices) -> SandboxModel {
     }
 }
 
-/// Models of Mistral's and Cohere's that have prices of every kind.
+/// Models of Google's, Mistral's and Cohere's that have prices of every kind.
 fn models_of_every_kind() -> impl Iterator<Item = SandboxModel> {
     let ocr = UnitPrices {
         page: 4_000_000,
@@ -199,6 +206,14 @@ fn models_of_every_kind() -> impl Iterator<Item = SandboxModel> {
         search: 2_000_000,
         ..UnitPrices::default()
     };
+    let mut painter = usual("gemini", "gemini-2.5-flash-image", &[(0, [300, 30, 0, 0, 2_500])]);
+    for tier in &mut painter.tiers {
+        tier.rates.image_output = 30_000_000_000;
+    }
+    let mut speaker = usual("gemini", "gemini-3.8-flash-tts", &[(0, [500, 125, 0, 0, 9_000])]);
+    for tier in &mut speaker.tiers {
+        tier.rates.audio_output = 9_000_000_000;
+    }
     let mut embed_v4 = usual("cohere", "embed-v4.0", &[(0, [120, 0, 0, 0, 0])]);
     for tier in &mut embed_v4.tiers {
         tier.rates.image_input = 470_000_000;
@@ -211,6 +226,9 @@ fn models_of_every_kind() -> impl Iterator<Item = SandboxModel> {
         ..usual("cohere", "embed-english-v3.0", &[(0, [100, 0, 0, 0, 0])])
     };
     [
+        painter,
+        speaker,
+        usual("gemini", "gemini-embedding-2", &[(0, [200, 0, 0, 0, 0])]),
         usual("mistral", "mistral-large-latest", &[(0, [500, 50, 0, 0, 1_500])]),
         usual("mistral", "mistral-small-latest", &[(0, [150, 15, 0, 0, 600])]),
         usual("mistral", "magistral-medium-latest", &[(0, [1_500, 150, 0, 0, 7_500])]),

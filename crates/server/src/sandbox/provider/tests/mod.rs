@@ -1,4 +1,5 @@
 mod cohere;
+mod gemini;
 mod mistral;
 
 use std::time::Duration;
