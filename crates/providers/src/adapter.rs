@@ -248,6 +248,11 @@ pub fn at_path(path: &str) -> Option<(&'static dyn ProviderAdapter, ProviderId)>
     Some((adapter, ProviderId::new(id)))
 }
 
+/// The provider whose formats and errors `/v1` speaks.
+pub fn face() -> &'static dyn ProviderAdapter {
+    &OpenAi
+}
+
 /// A model id that can stand in a path as it is. Nothing is decoded, so nothing can hide.
 pub(crate) fn is_model_id(id: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:@".contains(&byte);

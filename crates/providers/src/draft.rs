@@ -33,13 +33,11 @@ pub(crate) struct Draft {
     pub(crate) input: Input,
     pub(crate) choices: u64,
     caps: Vec<Cap>,
-    /// Whether the provider may pass over a cap in any member but the preferred one.
-    pub(crate) heeds_no_other_cap: bool,
     /// What the provider's API takes for the output cap where the client gives none.
     pub(crate) usual_cap: Option<u64>,
     /// Where a cap goes that the client did not give, if not before the members of the whole.
     pub(crate) new_cap: Option<NewCap>,
-    /// What it can be answered with; nothing, of what only reads.
+    /// What it can be answered with.
     pub(crate) outputs: Outputs,
     /// Why nothing bounds the cost.
     pub(crate) unbounded: Option<&'static str>,
@@ -85,6 +83,8 @@ pub(crate) struct NewCap {
 pub(crate) struct Shape {
     /// The member to write the output cap into where the client gave none.
     pub(crate) cap_member: &'static str,
+    /// Whether the provider may pass over a cap in any other member.
+    pub(crate) heeds_no_other_cap: bool,
     pub(crate) tokens_per_image: u64,
     pub(crate) has_regional_surcharge: bool,
 }
@@ -109,7 +109,6 @@ impl Draft {
             input: Input::default(),
             choices: 1,
             caps: Vec::new(),
-            heeds_no_other_cap: false,
             usual_cap: None,
             new_cap: None,
             outputs: Outputs::TEXT,
@@ -205,11 +204,7 @@ impl Draft {
     }
 
     pub(crate) fn into_call(mut self, shape: &Shape, prices: &PriceBook) -> Result<ReadRequest, ReadError> {
-        let output_cap = if self.outputs == Outputs::NONE {
-            Some(0)
-        } else {
-            self.place_cap(shape.cap_member)
-        };
+        let output_cap = self.place_cap(shape);
         let model = self.model.take().filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
         let known = prices.model(&self.provider, &model);
         if let (Some(tier), Some(known)) = (self.tier, known)
@@ -302,9 +297,10 @@ impl Draft {
     }
 
     /// Says where the output cap goes, and returns the client's own.
-    fn place_cap(&mut self, preferred: &'static str) -> Option<u64> {
+    fn place_cap(&mut self, shape: &Shape) -> Option<u64> {
+        let preferred = shape.cap_member;
         let asked = self.caps.iter().filter_map(|cap| cap.asked).max();
-        let must_be_there = asked.is_none() || self.heeds_no_other_cap;
+        let must_be_there = asked.is_none() || shape.heeds_no_other_cap;
         let mut is_there = false;
         for cap in std::mem::take(&mut self.caps) {
             let is_heeded = cap.member == preferred;

@@ -21,6 +21,7 @@ const HIDDEN_TOKENS: u64 = 4_096;
 
 const SHAPE: Shape = Shape {
     cap_member: options::CAP,
+    heeds_no_other_cap: false,
     // More than any open model makes of one image at the size to which it is scaled down.
     tokens_per_image: 25_000,
     has_regional_surcharge: false,

@@ -60,6 +60,7 @@ fn shape(draft: &Draft, cap_member: &'static str) -> Shape {
     let has_dear_images = draft.model.as_ref().is_some_and(|model| model.starts_with(DEAR_IMAGES));
     Shape {
         cap_member,
+        heeds_no_other_cap: false,
         tokens_per_image: if has_dear_images {
             TOKENS_PER_DEAR_IMAGE
         } else {

@@ -39,6 +39,7 @@ const TOKENS_PER_IMAGE: u64 = 25_000;
 
 const SHAPE: Shape = Shape {
     cap_member: "max_tokens",
+    heeds_no_other_cap: true,
     tokens_per_image: TOKENS_PER_IMAGE,
     has_regional_surcharge: false,
 };
@@ -104,10 +105,8 @@ fn finish_open(draft: &mut Draft) {
     finish_foreign(draft);
 }
 
-/// A call of a tool may be shown only when it is whole; `max_tokens` is the one cap that all of them
-/// know, and others they may pass over.
+/// A call of a tool may be shown only when it is whole.
 fn finish_foreign(draft: &mut Draft) {
-    draft.heeds_no_other_cap = true;
     draft.holds_output_back |= draft.features.tools;
 }
 

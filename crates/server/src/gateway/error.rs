@@ -9,7 +9,7 @@ use aipassport_domain::{
     time::Timestamp,
 };
 use aipassport_providers::{
-    adapter::ProviderAdapter,
+    adapter::{self, ProviderAdapter},
     meter::StreamForm,
     refusal::{Reason, Refusal},
     request::ReadError,
@@ -34,6 +34,9 @@ pub(super) enum GatewayError {
     NotFound,
     #[error("there is no model {0}, or the grant does not cover it")]
     NoSuchModel(String),
+    /// A bare model id on `/v1` that several providers of the grant know.
+    #[error("{model} is offered by several providers; say which: {choices}")]
+    AmbiguousModel { model: String, choices: String },
     #[error(transparent)]
     Body(#[from] BodyError),
     #[error(transparent)]
@@ -56,11 +59,30 @@ pub(super) enum GatewayError {
     Internal,
 }
 
+/// On whose path a request came, and so in whose shape it is refused.
+#[derive(Clone, Copy)]
+pub(super) enum Shape {
+    /// A provider's own.
+    Provider(&'static dyn ProviderAdapter),
+    /// `/v1`: OpenAI's shape, on nobody's path.
+    Face,
+    Plain,
+}
+
+impl Shape {
+    pub(super) fn adapter(self) -> Option<&'static dyn ProviderAdapter> {
+        match self {
+            Self::Provider(adapter) => Some(adapter),
+            Self::Face => Some(adapter::face()),
+            Self::Plain => None,
+        }
+    }
+}
+
 /// Who and what an error answers.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
-    /// `None` outside the providers' paths.
-    pub(super) adapter: Option<&'static dyn ProviderAdapter>,
+    pub(super) shape: Shape,
     /// Whose metadata a challenge points to; `None` for those of all providers.
     pub(super) provider: Option<&'a ProviderId>,
     pub(super) request_id: &'a str,
@@ -98,7 +120,8 @@ impl GatewayError {
             raise_url: raise_url.as_deref(),
             retry_after_seconds: self.retry_after(asked.now),
         };
-        let (status, body) = match asked.adapter {
+        let adapter = asked.shape.adapter();
+        let (status, body) = match adapter {
             Some(adapter) => adapter.refusal(&refusal),
             None => refusal.plain(),
         };
@@ -113,18 +136,14 @@ impl GatewayError {
         if let Some(seconds) = refusal.retry_after_seconds {
             head.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        headers::finish(
-            head,
-            asked.request_id,
-            asked.adapter.map(|adapter| adapter as &dyn ProviderAdapter),
-        );
+        headers::finish(head, asked.request_id, adapter);
         response
     }
 
     /// The last event of a stream that this ends.
     pub(super) fn last_event(&self, app: &App, asked: Asked<'_>, form: StreamForm, has_begun: bool) -> Bytes {
         self.log(asked.request_id);
-        let Some(adapter) = asked.adapter else {
+        let Some(adapter) = asked.shape.adapter() else {
             return Bytes::new();
         };
         let raise_url = asked
@@ -149,7 +168,7 @@ impl GatewayError {
             Self::Body(BodyError::TooLarge) => Reason::TooLarge,
             Self::Body(BodyError::UnsupportedMediaType) => Reason::UnsupportedMediaType,
             Self::Body(BodyError::TimedOut) => Reason::BodyTimedOut,
-            Self::Body(BodyError::Broken) => Reason::Malformed(text),
+            Self::AmbiguousModel { .. } | Self::Body(BodyError::Broken) => Reason::Malformed(text),
             Self::Unreadable(error) => Reason::Unreadable(error),
             Self::Denied(denial) | Self::Ended(Ending::Denied(denial)) => Reason::Denied(denial),
             Self::NoCredential | Self::Ended(Ending::CredentialRemoved) => Reason::NoCredential,

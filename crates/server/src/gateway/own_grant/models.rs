@@ -1,16 +1,7 @@
 //! What a caller may use: answered from the grant, free, and counted as no request.
 
-use std::collections::BTreeSet;
-
-use aipassport_domain::{
-    authorization_details::{AiAccess, Capability, ModelPattern},
-    ids::ProviderId,
-    policy::Denial,
-};
-use aipassport_providers::{
-    adapter::{self, ProviderAdapter, RouteKind},
-    prices::{PriceBook, PricedModel},
-};
+use aipassport_domain::{authorization_details::Capability, ids::ProviderId, policy::Denial};
+use aipassport_providers::adapter::{self, ProviderAdapter, RouteKind};
 use axum::{
     extract::{Request, State},
     response::Response,
@@ -20,12 +11,16 @@ use http::request;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::plain;
+use super::{
+    covered::{self, Covered},
+    plain,
+};
 use crate::{
     app::App,
     gateway::{
         authenticate::{Caller, authenticate},
         error::GatewayError,
+        known_models::ModelsOfKeys,
     },
 };
 
@@ -42,7 +37,9 @@ pub(in crate::gateway) async fn on_provider_path(
     let Some(access) = grant.access_to(provider) else {
         return Err(Denial::ProviderNotGranted(provider.clone()).into());
     };
-    let models: Vec<&str> = covered(access, caller.grant.prices()).map(|model| model.id).collect();
+    let models: Vec<&str> = covered::by_access(access, caller.grant.prices())
+        .map(|covered| covered.id)
+        .collect();
     match kind {
         RouteKind::GetModel(id) if models.contains(&id.as_str()) => Ok(adapter.model(id)),
         RouteKind::Constant(json) => Ok(Bytes::from_static(json.as_bytes())),
@@ -54,7 +51,7 @@ pub(in crate::gateway) async fn on_provider_path(
 /// `GET /providers`: those of the caller's grant; without a credential, those the broker supports.
 pub(super) async fn providers(State(app): State<App>, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    let listed = caller_with_grant(&app, &head).await.map(|caller| {
+    let listed = caller(&app, &head).await.map(|caller| {
         let shown = |adapter: &dyn ProviderAdapter, id: &str, capabilities| ShownProvider {
             id: id.to_owned(),
             name: ProviderId::custom_name(id).unwrap_or(adapter.name()).to_owned(),
@@ -66,12 +63,15 @@ pub(super) async fn providers(State(app): State<App>, request: Request) -> Respo
                 .iter()
                 .map(|adapter| shown(*adapter, adapter.id(), None))
                 .collect(),
-            Some(caller) => granted(caller)
-                .map(|(adapter, access)| {
+            Some(caller) => {
+                let granted = caller.grant.grant().authorization_details.iter();
+                let granted = granted.filter_map(|access| {
+                    let adapter = adapter::by_id(access.provider.as_str())?;
                     let capabilities = access.capabilities.iter().copied().collect();
-                    shown(adapter, access.provider.as_str(), Some(capabilities))
-                })
-                .collect(),
+                    Some(shown(adapter, access.provider.as_str(), Some(capabilities)))
+                });
+                granted.collect()
+            }
         };
         json!({"providers": listed})
     });
@@ -81,28 +81,71 @@ pub(super) async fn providers(State(app): State<App>, request: Request) -> Respo
 /// `GET /models`: those of the caller's grant; without a credential, every one with a price.
 pub(super) async fn models(State(app): State<App>, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    let listed = caller_with_grant(&app, &head).await.map(|caller| {
-        let listed: Vec<Value> = match &caller {
-            None => adapter::all()
-                .iter()
-                .flat_map(|adapter| {
-                    let provider = ProviderId::new(adapter.id());
-                    app.prices
-                        .models(&provider)
-                        .map(|model| show(&provider, &model.id, &model.capabilities))
-                        .collect::<Vec<_>>()
-                })
-                .collect(),
-            Some(caller) => granted(caller)
-                .flat_map(|(_, access)| {
-                    let models = covered(access, caller.grant.prices());
-                    models.map(|model| show(&access.provider, model.id, &model.priced.capabilities))
-                })
-                .collect(),
-        };
-        json!({"models": listed})
+    let listed = caller(&app, &head).await.map(|caller| {
+        let keys = keys_of(&app, caller.as_ref());
+        let models = admitted(&app, caller.as_ref(), &keys);
+        let shown: Vec<_> = models.iter().map(Covered::shown).collect();
+        json!({"models": shown})
     });
     plain::respond(&app, listed)
+}
+
+/// `GET /v1/models`, in OpenAI's shape, by the names that `/v1` knows them by.
+pub(in crate::gateway) async fn list_on_face(app: &App, head: &request::Parts) -> Result<Value, GatewayError> {
+    let caller = caller(app, head).await?;
+    let keys = keys_of(app, caller.as_ref());
+    let models = admitted(app, caller.as_ref(), &keys);
+    let shown: Vec<_> = models.iter().map(FaceModel::of).collect();
+    Ok(json!({"object": "list", "data": shown}))
+}
+
+/// `GET /v1/models/{id}`; a bare id if it is one model's alone.
+pub(in crate::gateway) async fn one_on_face(app: &App, head: &request::Parts, id: &str) -> Result<Value, GatewayError> {
+    let caller = caller(app, head).await?;
+    let keys = keys_of(app, caller.as_ref());
+    let models = admitted(app, caller.as_ref(), &keys);
+    let by_address = models.iter().find(|covered| covered.address() == id);
+    let mut by_id = models.iter().filter(|covered| covered.id == id);
+    let found = by_address.or_else(|| by_id.next().filter(|_| by_id.next().is_none()));
+    found
+        .map(|covered| json!(FaceModel::of(covered)))
+        .ok_or_else(|| GatewayError::NoSuchModel(id.to_owned()))
+}
+
+fn admitted<'a>(app: &'a App, caller: Option<&'a Caller>, keys: &'a ModelsOfKeys) -> Vec<Covered<'a>> {
+    match caller {
+        Some(caller) => covered::by_grant(caller.grant.grant(), caller.grant.prices(), keys).collect(),
+        None => covered::by_broker(&app.prices).collect(),
+    }
+}
+
+/// What the providers list for the keys of the caller's user.
+fn keys_of(app: &App, caller: Option<&Caller>) -> ModelsOfKeys {
+    let keys = caller.into_iter().flat_map(|caller| caller.grant.keys());
+    app.gateway.known_models.of(app, keys)
+}
+
+/// A model in OpenAI's shape, with what OpenAI does not say of its own.
+#[derive(Serialize)]
+struct FaceModel<'a> {
+    id: String,
+    object: &'static str,
+    /// When a model was made is not ours to know; the SDKs only want a number.
+    created: u64,
+    owned_by: &'a ProviderId,
+    aipassport: covered::ShownModel<'a>,
+}
+
+impl<'a> FaceModel<'a> {
+    fn of(covered: &'a Covered<'a>) -> Self {
+        Self {
+            id: covered.address(),
+            object: "model",
+            created: 0,
+            owned_by: &covered.provider,
+            aipassport: covered.shown(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -115,42 +158,8 @@ struct ShownProvider {
     capabilities: Option<Vec<Capability>>,
 }
 
-fn show(provider: &ProviderId, id: &str, capabilities: &BTreeSet<Capability>) -> Value {
-    json!({"provider": provider, "id": id, "capabilities": capabilities})
-}
-
-/// What is granted of each provider that there is.
-fn granted(caller: &Caller) -> impl Iterator<Item = (&'static dyn ProviderAdapter, &AiAccess)> {
-    let details = caller.grant.grant().authorization_details.iter();
-    details.filter_map(|access| Some((adapter::by_id(access.provider.as_str())?, access)))
-}
-
-/// A model that a call would be admitted for.
-struct Covered<'a> {
-    id: &'a str,
-    priced: &'a PricedModel,
-}
-
-/// The models that are covered by the grant and of a known price: those of the book, and those that
-/// the grant names and the user has said a price for without naming them.
-fn covered<'a>(access: &'a AiAccess, prices: &'a PriceBook) -> impl Iterator<Item = Covered<'a>> {
-    let listed = prices
-        .models(&access.provider)
-        .filter(|model| access.covers_model(&model.id))
-        .map(|priced| Covered { id: &priced.id, priced });
-    let named = access.models.iter().filter_map(|pattern| {
-        let ModelPattern::Exact(id) = pattern else { return None };
-        let priced = prices.model(&access.provider, id)?;
-        (priced.id != *id).then_some(Covered { id, priced })
-    });
-    listed.chain(named).filter(|model| {
-        let is_granted = |capability: &_| access.has_capability(*capability);
-        model.priced.capabilities.iter().any(is_granted)
-    })
-}
-
-/// Whoever asks, with a live grant; `None` where nobody says who they are.
-async fn caller_with_grant(app: &App, head: &request::Parts) -> Result<Option<Caller>, GatewayError> {
+/// Whoever asks, with a grant in force; `None` where nobody says who they are.
+async fn caller(app: &App, head: &request::Parts) -> Result<Option<Caller>, GatewayError> {
     let now = app.clock.now();
     match authenticate(app, head, None, now).await {
         Err(GatewayError::NoToken) => Ok(None),

@@ -77,6 +77,7 @@ impl Case {
             defaults: &app.config.grants,
             prices: &self.prices,
             keys: &self.keys,
+            listed: app.gateway.models_of(&self.keys),
             entered,
             errors,
             now: app.clock.now(),
