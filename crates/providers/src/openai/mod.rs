@@ -3,9 +3,9 @@
 //! How requests are read is in `chat.rs` and `responses.rs`, how answers are metered in
 //! `usage.rs`, and how refusals look in `error.rs`.
 
-mod chat;
+pub(crate) mod chat;
 pub(crate) mod content;
-mod error;
+pub(crate) mod error;
 mod responses;
 pub(crate) mod tools;
 mod usage;
@@ -51,6 +51,8 @@ const CHAT: Dialect = Dialect {
     hidden_tokens: HIDDEN_TOKENS,
     takes_stream_options: true,
     has_service_tiers: true,
+    other: |_, reader, _| reader.skip().map(|_| ()),
+    finish: |_| {},
     shape: |draft| shape(draft, "max_completion_tokens"),
 };
 
@@ -58,6 +60,7 @@ fn shape(draft: &Draft, cap_member: &'static str) -> Shape {
     let has_dear_images = draft.model.as_ref().is_some_and(|model| model.starts_with(DEAR_IMAGES));
     Shape {
         cap_member,
+        heeds_no_other_cap: false,
         tokens_per_image: if has_dear_images {
             TOKENS_PER_DEAR_IMAGE
         } else {

@@ -1,6 +1,9 @@
 //! The hold of a call under way. Whatever becomes of the call, dropping this settles it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aipassport_domain::{
     audit::CallOutcome,
@@ -10,7 +13,10 @@ use aipassport_domain::{
     time::Timestamp,
     usage::{TruthLabel, Usage},
 };
-use aipassport_providers::meter::{Charge, Meter, Metering, StreamForm};
+use aipassport_providers::{
+    meter::{Charge, Meter, Metering, StreamForm},
+    prices::PriceBook,
+};
 use aipassport_store::{Ledger, ReserveError};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -30,6 +36,7 @@ pub(super) struct OpenReservation {
     app: App,
     reservation: Reservation,
     metering: Metering,
+    prices: Arc<PriceBook>,
     spent: Spent,
     outcome: Option<CallOutcome>,
     status: Option<StatusCode>,
@@ -59,6 +66,7 @@ impl OpenReservation {
         app: &App,
         permit: Permit,
         metering: &Metering,
+        prices: &Arc<PriceBook>,
         now: Timestamp,
     ) -> Result<Self, GatewayError> {
         let reservation = app.store.reserve(permit, now).await?;
@@ -66,6 +74,7 @@ impl OpenReservation {
             app: app.clone(),
             reservation,
             metering: metering.clone(),
+            prices: Arc::clone(prices),
             spent: Spent::NotSent,
             outcome: None,
             status: None,
@@ -171,7 +180,7 @@ impl OpenReservation {
                 ..free
             },
             Spent::Metered(meter) => {
-                let charge = self.metering.charge(&self.app.prices, &meter.metered(), held);
+                let charge = self.metering.charge(&self.prices, &meter.metered(), held);
                 Charge {
                     cost: charge.cost.min(held),
                     ..charge
@@ -206,7 +215,10 @@ impl OpenReservation {
             label,
             outcome: self.outcome(),
             usage,
-            price_digest: self.app.prices.digest().to_owned(),
+            price_digest: self
+                .prices
+                .digest_of(self.permit().provider(), self.permit().model())
+                .to_owned(),
             ..self.reservation.released()
         }
     }

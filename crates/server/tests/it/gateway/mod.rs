@@ -14,5 +14,6 @@ mod mistral;
 mod own_grant;
 mod requests;
 mod revocation;
+mod self_hosted;
 mod settlement;
 mod upstreams;
