@@ -58,6 +58,10 @@ pub enum Happened {
     UserSuspended,
     UserResumed,
     PasswordChanged,
+    /// Limits follow the clock of this zone from now on.
+    TimeZoneChanged {
+        time_zone: String,
+    },
     SignedIn,
     SignInFailed {
         name: String,

@@ -31,6 +31,7 @@ mod signing_keys;
 mod sql;
 mod sweep;
 mod tenants;
+mod time_zones;
 mod users;
 
 pub use app_keys::{AppKey, NewAppKey, NewTool};

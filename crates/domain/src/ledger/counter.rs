@@ -60,6 +60,21 @@ impl Counter {
         };
     }
 
+    /// Begins the window that holds `now` by the clock of another zone, with nothing in it; `false`
+    /// for one that no zone moves, which is kept as it is.
+    pub(super) fn move_to(&mut self, zone: &TimeZone, now: Timestamp) -> bool {
+        let Some(per) = self.per.filter(|per| per.fixed_seconds().is_none()) else {
+            return false;
+        };
+        let (start, end) = per.window(now, zone);
+        *self = Self {
+            window_start: start.millis(),
+            window_end: end.millis(),
+            ..Self::new(self.per, self.limit)
+        };
+        true
+    }
+
     pub(super) fn fits(&self, wanted: u64) -> bool {
         self.used.saturating_add(self.reserved).saturating_add(wanted) <= self.limit
     }

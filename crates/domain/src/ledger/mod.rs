@@ -61,6 +61,16 @@ pub struct Uncounted {
     pub since: Timestamp,
 }
 
+impl Uncounted {
+    fn of(rule: LimitRule, counter: &Counter) -> Self {
+        Self {
+            rule,
+            per: counter.per,
+            since: Timestamp::from_millis(counter.window_start),
+        }
+    }
+}
+
 /// A hold on an account, made from a permit and durable before anybody else sees it.
 ///
 /// Only [`reserve`] makes one, so that nothing is forwarded that is not held.
@@ -159,12 +169,25 @@ impl Account {
         self.roll(now);
         self.counters()
             .filter(|(rule, counter)| !windows.contains(&(*rule, counter.per)))
-            .map(|(rule, counter)| Uncounted {
-                rule,
-                per: counter.per,
-                since: Timestamp::from_millis(counter.window_start),
-            })
+            .map(|(rule, counter)| Uncounted::of(rule, counter))
             .collect()
+    }
+
+    /// Has the windows follow the clock of another zone from `now` on, and returns those that now
+    /// begin elsewhere, empty; the caller fills them as in [`Account::set_limits`].
+    pub fn move_to(&mut self, time_zone: &str, now: Timestamp) -> Vec<Uncounted> {
+        let now = self.roll(now);
+        time_zone.clone_into(&mut self.time_zone);
+        let zone = zone_named(time_zone);
+        let mut moved = Vec::new();
+        let budgets = self.budgets.iter_mut().map(|counter| (LimitRule::Budget, counter));
+        let requests = self.requests.iter_mut().map(|counter| (LimitRule::Requests, counter));
+        for (rule, counter) in budgets.chain(requests) {
+            if counter.move_to(&zone, now) {
+                moved.push(Uncounted::of(rule, counter));
+            }
+        }
+        moved
     }
 
     /// Sets what a newly counted window already holds.

@@ -67,6 +67,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/activity/export", get(activity::export))
         .route("/settings", get(settings::show))
         .route("/settings/password", post(settings::set_password))
+        .route("/settings/time-zone", post(settings::set_time_zone))
         .route("/settings/bearer", post(settings::make_bearer))
         .route("/settings/sign-out-everywhere", post(settings::sign_out_everywhere))
         .layer(map_response_with_state(app.clone(), error::draw))

@@ -70,6 +70,28 @@ fn a_call_that_does_not_fit_holds_nothing_and_says_whether_waiting_helps() {
 }
 
 #[test]
+fn moving_to_another_zone_moves_calendar_windows_alone_and_empties_them() {
+    let mut limits = limits(100);
+    limits.budget.insert(Some(Period::DAY), Money::from_nanos(60));
+    limits.requests = [(Some(Period::HOUR), 5)].into();
+    let mut account = Account::open(Level::Grant, &limits, "UTC");
+    account.reserve(permit(50), fixtures::NOW).unwrap();
+
+    let moved = account.move_to("Asia/Tokyo", fixtures::NOW);
+
+    let today = Uncounted {
+        rule: LimitRule::Budget,
+        per: Some(Period::DAY),
+        since: Period::DAY.window(fixtures::NOW, &zone_named("Asia/Tokyo")).0,
+    };
+    assert_eq!(moved, [today]);
+    let held: Vec<u64> = account.counters().map(|(_, counter)| counter.reserved).collect();
+    assert_eq!(held, [50, 0, 1]);
+    account.fill(&today, 10, 50);
+    assert!(account.reserve(permit(1), fixtures::NOW).is_err());
+}
+
+#[test]
 fn a_call_without_a_cap_gets_the_largest_that_the_budget_affords() {
     let mut account = Account::open(Level::Grant, &limits(1_000), "UTC");
     let ceiling = CostCeiling {

@@ -63,6 +63,7 @@ impl About {
             | Happened::UserSuspended
             | Happened::UserResumed
             | Happened::PasswordChanged
+            | Happened::TimeZoneChanged { .. }
             | Happened::SignedIn
             | Happened::SignInFailed { .. }
             | Happened::SignedOut
@@ -118,6 +119,9 @@ fn of_account(event: &AuditEvent) -> String {
         Happened::UserSuspended => format!("{} suspended your account: apps and sign-ins were stopped.", who(event)),
         Happened::UserResumed => format!("{} ended the suspension of your account.", who(event)),
         Happened::PasswordChanged => format!("{} changed your password.", who(event)),
+        Happened::TimeZoneChanged { time_zone } => {
+            format!("{} set the clock of your limits to {time_zone}.", who(event))
+        }
         Happened::SignedIn => "You signed in.".to_owned(),
         Happened::SignInFailed { .. } => "Somebody tried to sign in as you with a wrong password.".to_owned(),
         Happened::SignedOut => "You signed out.".to_owned(),

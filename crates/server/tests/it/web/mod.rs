@@ -5,6 +5,7 @@ mod consent;
 pub(crate) mod html;
 mod pages;
 mod sessions;
+mod settings;
 mod sign_in;
 mod tenancy;
 mod tools;

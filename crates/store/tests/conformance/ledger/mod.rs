@@ -8,6 +8,7 @@ mod parallel;
 mod reading;
 mod recovery;
 mod rules;
+mod time_zones;
 
 use aipassport_domain::{
     audit::{CallOutcome, Happened},
