@@ -36,6 +36,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     4 "0004_levels",
     7 "0007_consent_digest",
     8 "0008_app_keys",
+    9 "0009_alerts",
 };
 
 impl Migration {

@@ -5,6 +5,7 @@ use axum::Router;
 
 use crate::app::App;
 
+mod alerts;
 mod app_keys;
 mod health;
 mod own;
@@ -15,6 +16,7 @@ mod v0_2;
 pub fn routes() -> Router<App> {
     health::routes()
         .merge(own::routes())
+        .merge(alerts::routes())
         .merge(app_keys::routes())
         .merge(time_zone::routes())
         .merge(v0_2::routes())

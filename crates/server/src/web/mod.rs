@@ -8,6 +8,7 @@
 //! secrets, and no script of theirs is needed to use them.
 
 mod activity;
+mod alerts;
 mod apps;
 mod consent;
 mod keys;
@@ -63,6 +64,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/apps/register", get(register::show).post(register::register))
         .route("/apps/keys/new", get(tools::show).post(tools::make))
         .route("/apps/{grant_id}/replace-key", post(tools::replace))
+        .route("/alerts/seen", post(alerts::seen))
         .route("/activity", get(activity::show))
         .route("/activity/export", get(activity::export))
         .route("/settings", get(settings::show))

@@ -72,12 +72,9 @@ pub(super) async fn set_password(State(app): State<App>, form: SignedForm) -> Re
 
 pub(super) async fn set_time_zone(State(app): State<App>, form: SignedForm) -> Result<Response, PageError> {
     let user = &form.signed_in.user;
-    let (time_zone, chosen) = match new_time_zone(form.fields.text("time_zone")) {
-        Ok(entry) => entry,
-        Err(_) => {
-            let error = FieldError::new("time-zone", "Choose a time zone from the list.");
-            return settings_page(&app, &form.signed_in, None, None, vec![error]);
-        }
+    let Ok((time_zone, chosen)) = new_time_zone(form.fields.text("time_zone")) else {
+        let error = FieldError::new("time-zone", "Choose a time zone from the list.");
+        return settings_page(&app, &form.signed_in, None, None, vec![error]);
     };
     let event = sign_in::event(&app, user, chosen);
     app.store.set_time_zone(&user.id, &time_zone, &event).await?;

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+mod alerts;
 mod levels;
 
 use super::*;
@@ -198,10 +199,12 @@ fn threat_147_a_limit_is_used_up_once() {
         .map(|_| account.reserve(permit(50), fixtures::NOW).unwrap().held)
         .collect();
 
-    let first = account.settle(holds[0], Money::from_nanos(50), true);
-    let second = account.settle(holds[1], Money::from_nanos(50), true);
+    let mut told = |held| {
+        let alerts = account.settle(held, Money::from_nanos(50), true);
+        alerts.iter().map(|alert| alert.threshold).collect::<Vec<_>>()
+    };
 
-    assert_eq!((first, second), (vec![], vec![(LimitRule::Budget, None)]));
+    assert_eq!((told(holds[0]), told(holds[1])), (vec![50], vec![100]));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The pages, as a browser sees them.
 
+mod alerts;
 pub(crate) mod browser;
 mod consent;
 pub(crate) mod html;

@@ -1,5 +1,6 @@
 //! The ledger: what is held before a call and charged after it, on both engines.
 
+mod alerts;
 mod away;
 mod crash;
 mod levels;
