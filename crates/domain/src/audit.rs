@@ -77,6 +77,12 @@ pub enum Happened {
         credential_id: CredentialId,
         provider: ProviderId,
     },
+    /// Its provider was asked whether it accepts it.
+    CredentialChecked {
+        credential_id: CredentialId,
+        provider: ProviderId,
+        result: KeyCheck,
+    },
     CredentialRefusedByProvider {
         provider: ProviderId,
     },
@@ -206,6 +212,34 @@ pub enum RevocationReason {
     ByClient,
     CodeReplayed,
     RefreshTokenReused,
+}
+
+/// What became of asking a provider whether it accepts a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyCheck {
+    Works,
+    Refused,
+    /// It answered something that says neither.
+    Unclear,
+    NotReached,
+}
+
+impl KeyCheck {
+    const ALL: [Self; 4] = [Self::Works, Self::Refused, Self::Unclear, Self::NotReached];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Works => "works",
+            Self::Refused => "refused",
+            Self::Unclear => "unclear",
+            Self::NotReached => "not_reached",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|check| check.as_str() == text)
+    }
 }
 
 /// How a call ended, whatever it cost.

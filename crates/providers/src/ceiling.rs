@@ -40,6 +40,8 @@ pub(crate) struct Asked {
     pub(crate) input: Input,
     /// The most that the provider puts before the client's own input.
     pub(crate) hidden_tokens: u64,
+    /// Output that may be billed beside what the output cap allows.
+    pub(crate) uncapped_tokens: u64,
     pub(crate) tokens_per_image: u64,
     /// A context that the request itself opts into, where it is larger than the model's usual one.
     pub(crate) least_context: u64,
@@ -78,11 +80,14 @@ pub(crate) fn ceiling(asked: &Asked, model: Option<&PricedModel>) -> (CallCost, 
         input_cost = with_surcharge(input_cost);
         output_rate = Rate::from_nanos_per_million(with_tenth(output_rate.nanos_per_million()));
     }
+    let choices = asked.choices.saturating_mul(asked.rounds.max(1));
+    let mut uncapped = CostSum::default();
+    uncapped.add(asked.uncapped_tokens.saturating_mul(choices), output_rate);
     let cost = CostCeiling {
-        fixed: input_cost.saturating_add(asked.fees),
+        fixed: input_cost.saturating_add(asked.fees).saturating_add(uncapped.total()),
         output_rate,
         output_cap,
-        choices: asked.choices.saturating_mul(asked.rounds.max(1)),
+        choices,
     };
     (CallCost::AtMost(cost), input_tokens)
 }

@@ -9,14 +9,18 @@
 pub mod adapter;
 mod anthropic;
 mod ceiling;
+mod cohere;
 mod deltas;
+pub mod discovery;
 mod draft;
 mod events;
 mod gemini;
 mod headers;
 mod json;
 pub mod meter;
+mod mistral;
 mod openai;
 pub mod prices;
 pub mod refusal;
 pub mod request;
+pub mod translate;

@@ -40,7 +40,7 @@ pub use app_keys::{AppKey, NewAppKey, NewTool};
 pub use audit::AuditRecord;
 pub use authorization_requests::Decision;
 pub use codes::{CodeRecord, NewCode, Redemption};
-pub use credentials::ProviderCredential;
+pub use credentials::{KeyChecked, ProviderCredential};
 pub use error::{OpenError, StoreError};
 pub use grants::LiveGrant;
 pub use ledger::{

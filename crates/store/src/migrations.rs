@@ -36,7 +36,8 @@ const MIGRATIONS: &[Migration] = migrations! {
     4 "0004_levels",
     7 "0007_consent_digest",
     8 "0008_app_keys",
-    9 "0009_alerts",
+    9 "0009_key_checks",
+    10 "0010_alerts",
 };
 
 impl Migration {

@@ -97,13 +97,17 @@ impl UnitPrices {
     }
 
     /// Adds the units of `usage`; `None` if one has no price. Images that are `counted_in_tokens`
-    /// have theirs there.
+    /// have theirs there, if their tokens were reported.
     pub(super) fn add(&self, usage: &Usage, counted_in_tokens: bool, sum: &mut CostSum) -> Option<()> {
+        let most_image_tokens = usage
+            .image_input_tokens
+            .max(usage.cached_image_input_tokens)
+            .max(usage.image_output_tokens);
         for unit in Unit::ALL {
             let count = unit.count(usage);
             match self.0.get(&unit) {
                 Some(UnitPrice { price, per }) => sum.add_part(count, *price, *per),
-                None if count == 0 || (unit == Unit::Image && counted_in_tokens) => {}
+                None if count == 0 || (unit == Unit::Image && counted_in_tokens && most_image_tokens > 0) => {}
                 None => return None,
             }
         }

@@ -6,12 +6,16 @@
 )]
 
 mod ceilings;
+mod cohere;
 mod features;
 mod gemini;
 mod golden;
 mod headers;
+mod key_checks;
 mod meters;
+mod mistral;
 mod refusals;
 mod requests;
 mod routes;
 mod support;
+mod translations;

@@ -1,10 +1,8 @@
 use aipassport_domain::{
     authorization_details::Capability,
     ids::ProviderId,
-    ledger::{Amount, Level, LimitReached, LimitRule, LimitState},
-    money::Money,
+    ledger::{Level, LimitRule},
     policy::Denial,
-    time::{Period, Timestamp},
 };
 use aipassport_providers::{
     adapter,
@@ -15,26 +13,7 @@ use aipassport_providers::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
-pub(crate) fn limit(rule: LimitRule) -> Denial {
-    limit_of(Level::Grant, rule)
-}
-
-fn limit_of(level: Level, rule: LimitRule) -> Denial {
-    Denial::Limit(LimitReached {
-        rule,
-        state: LimitState {
-            level,
-            rule,
-            limit: Amount::Money(Money::from_cents(500)),
-            used: Amount::Money(Money::from_cents(410)),
-            reserved: Amount::Money(Money::from_cents(2)),
-            window: Some(Period::MONTH),
-            resets_at: Some(Timestamp::from_seconds(1_796_083_200)),
-        },
-        retry_at: None,
-        retryable: false,
-    })
-}
+use crate::support::{limit, limit_of};
 
 fn answer(provider: &str, reason: Reason<'_>) -> (u16, Value) {
     let refusal = Refusal {

@@ -16,8 +16,10 @@ use super::{
     answer::Answer,
     anthropic::Anthropic,
     bill::{Ending, NewCall},
+    cohere::Cohere,
     faults,
     gemini::Gemini,
+    mistral::Mistral,
     openai::OpenAi,
     own_pages,
     protocol::{self, Asked, Dialect, Protocol, Received, Refusal, Task},
@@ -26,7 +28,7 @@ use super::{
 };
 
 /// Every provider the sandbox stands in for.
-const PROTOCOLS: [&dyn Protocol; 3] = [&OpenAi, &Anthropic, &Gemini];
+const PROTOCOLS: [&dyn Protocol; 5] = [&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere];
 
 /// An answer, and what is to go wrong on its way.
 pub(super) struct Reply {

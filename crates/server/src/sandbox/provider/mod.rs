@@ -22,7 +22,9 @@ mod tools;
 mod words;
 
 mod anthropic;
+mod cohere;
 mod gemini;
+mod mistral;
 mod openai;
 
 #[cfg(test)]
@@ -40,7 +42,7 @@ use tokio::net::TcpListener;
 use self::{bill::Books, catalogue::Catalogue, words::Passages};
 pub use self::{
     bill::{Bill, Ending, Row, SeenRequest, Totals},
-    catalogue::{Rates, SandboxModel, Tier},
+    catalogue::{Rates, SandboxModel, Tier, UnitPrices},
     switches::HELP as SWITCHES_HELP,
 };
 

@@ -1,6 +1,10 @@
 //! What a provider's folder brings: reading its requests, and writing its answers and errors.
 
+use std::{borrow::Cow, collections::BTreeMap};
+
+use aipassport_domain::usage::Usage;
 use http::{HeaderMap, Method, StatusCode, header};
+use serde::de::IgnoredAny;
 
 use super::{
     answer::{Answer, Step},
@@ -66,6 +70,10 @@ pub(super) struct Received<'a> {
     pub(super) body: &'a [u8],
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is taken apart at once"
+)]
 pub(super) enum Task {
     Generate(Asked, Box<dyn Dialect>),
     /// An answer that costs nothing: a list of models, a count of tokens.
@@ -86,6 +94,8 @@ pub(super) struct Asked {
     pub(super) thinking_tokens: u64,
     pub(super) tools: Tools,
     pub(super) writes_cache: bool,
+    /// What is billed beside its tokens of text.
+    pub(super) beside: Usage,
 }
 
 /// Why a request is not answered.
@@ -101,6 +111,8 @@ pub(super) enum Refusal {
         path: String,
     },
     TooLarge,
+    /// A member that this provider does not know, and does not let pass.
+    UnknownMember(String),
     Invalid {
         message: String,
         parameter: Option<&'static str>,
@@ -132,7 +144,7 @@ impl Refusal {
             Self::NoKey | Self::WrongKey { .. } => StatusCode::UNAUTHORIZED,
             Self::UnknownModel(_) | Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Invalid { .. } => StatusCode::BAD_REQUEST,
+            Self::UnknownMember(_) | Self::Invalid { .. } => StatusCode::BAD_REQUEST,
             Self::Switched { status, .. } => *status,
         }
     }
@@ -167,4 +179,18 @@ pub(super) fn asks_for_tool(prompt: &str) -> bool {
     ["se the tool", "se a tool", "all the tool"]
         .iter()
         .any(|phrase| memchr::memmem::find(prompt.as_bytes(), phrase.as_bytes()).is_some())
+}
+
+/// Refuses what is not among the members that the API knows.
+pub(super) fn check_members(body: &[u8], known: &[&str]) -> Result<(), Refusal> {
+    #[expect(
+        clippy::zero_sized_map_values,
+        reason = "serde reads names of members into a map, not into a set"
+    )]
+    let members: BTreeMap<Cow<'_, str>, IgnoredAny> =
+        serde_json::from_slice(body).map_err(|error| Refusal::unreadable(&error))?;
+    match members.into_keys().find(|name| !known.contains(&name.as_ref())) {
+        Some(unknown) => Err(Refusal::UnknownMember(unknown.into_owned())),
+        None => Ok(()),
+    }
 }

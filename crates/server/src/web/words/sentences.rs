@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aipassport_domain::{
-    audit::{Actor, AuditEvent, CallOutcome, Happened, RevocationReason},
+    audit::{Actor, AuditEvent, CallOutcome, Happened, KeyCheck, RevocationReason},
     authorization_details::AiAccess,
     ids::{ClientId, GrantId},
     ledger::{Amount, Level},
@@ -60,6 +60,7 @@ impl About {
             | Happened::LimitReached { .. } => Self::Calls,
             Happened::CredentialAdded { .. }
             | Happened::CredentialRemoved { .. }
+            | Happened::CredentialChecked { .. }
             | Happened::CredentialRefusedByProvider { .. }
             | Happened::CredentialEchoRedacted { .. } => Self::Keys,
             Happened::UserAdded { .. }
@@ -145,6 +146,15 @@ fn of_keys(event: &AuditEvent) -> String {
         ),
         Happened::CredentialRemoved { provider, .. } => {
             format!("{} removed a key for {}.", who(event), words::provider(provider))
+        }
+        Happened::CredentialChecked { provider, result, .. } => {
+            let provider = words::provider(provider);
+            match result {
+                KeyCheck::Works => format!("{provider} was asked about your key, and accepts it."),
+                KeyCheck::Refused => format!("{provider} was asked about your key, and does not accept it."),
+                KeyCheck::Unclear => format!("{provider} was asked about your key, and did not say."),
+                KeyCheck::NotReached => format!("{provider} was to be asked about your key, and could not be reached."),
+            }
         }
         Happened::CredentialRefusedByProvider { provider } => {
             let provider = words::provider(provider);

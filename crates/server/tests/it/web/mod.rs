@@ -4,6 +4,7 @@ mod alerts;
 pub(crate) mod browser;
 mod consent;
 pub(crate) mod html;
+mod key_checks;
 mod pages;
 mod sessions;
 mod settings;

@@ -54,7 +54,7 @@ pub async fn new_postgres() -> DatabaseUrl {
 }
 
 impl World {
-    async fn new(url: DatabaseUrl, folder: Option<TempDir>) -> Self {
+    pub async fn new(url: DatabaseUrl, folder: Option<TempDir>) -> Self {
         let world = Self {
             store: Store::open(&url, "instance").await.unwrap(),
             url,
@@ -106,6 +106,7 @@ impl World {
             created_at,
             last_used_at: None,
             refused_at: None,
+            checked: None,
         };
         let added = event(Happened::CredentialAdded {
             credential_id: credential.id.clone(),

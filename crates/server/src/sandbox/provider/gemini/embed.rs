@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -68,6 +69,7 @@ fn task(model: &str, requests: &[Request<'_>], is_batch: bool) -> Result<Task, R
         thinking_tokens: 0,
         tools: Tools::default(),
         writes_cache: false,
+        beside: Usage::default(),
     };
     let dimensions = requests
         .iter()

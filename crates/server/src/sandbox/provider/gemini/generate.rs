@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
+use super::media::Media;
 use crate::sandbox::provider::{
     answer::{Answer, Block, Place, Step, Stop},
     protocol::{Asked, Dialect, Refusal, Task, asks_for_tool, seed_of},
@@ -56,6 +58,8 @@ struct GenerationConfig {
     candidate_count: Option<u64>,
     #[serde(default, alias = "thinking_config")]
     thinking_config: ThinkingConfig,
+    #[serde(default, alias = "response_modalities")]
+    response_modalities: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -102,24 +106,33 @@ pub(super) fn read(model: &str, body: &[u8], form: Option<Form>) -> Result<Task,
         Some(budget) => budget != 0,
         None => thinks_unasked(model),
     };
+    let media = Media::asked(model, &config.response_modalities)
+        .filter(|media| config.max_output_tokens.is_none_or(|cap| cap >= media.tokens()));
     let asked = Asked {
         operation: "generate_content",
         model: model.to_owned(),
         is_stream: form.is_some(),
-        output_cap: config.max_output_tokens,
+        output_cap: match media {
+            // It is spoken, not written.
+            Some(Media::Speech) => Some(0),
+            _ => config.max_output_tokens.map(|cap| cap - media.map_or(0, Media::tokens)),
+        },
         choices,
         prompt_bytes: request.prompt_bytes(prompt),
         seed: seed_of(prompt),
         thinking_tokens: if thinks { USUAL_THINKING } else { 0 },
         tools: request.tools(prompt)?,
         writes_cache: false,
+        beside: media.map_or_else(Usage::default, |media| media.usage(choices)),
     };
     let dialect = GenerateContent {
         form: form.unwrap_or(Form::Events),
+        media,
         shows_thoughts: config.thinking_config.include_thoughts,
         has_begun: false,
         thoughts: 0,
         candidates: 0,
+        has_shown_media: false,
     };
     Ok(Task::Generate(asked, Box::new(dialect)))
 }
@@ -205,11 +218,13 @@ impl Request<'_> {
 
 struct GenerateContent {
     form: Form,
+    media: Option<Media>,
     shows_thoughts: bool,
     has_begun: bool,
     /// What has been generated so far: every chunk tells it.
     thoughts: u64,
     candidates: u64,
+    has_shown_media: bool,
 }
 
 impl Dialect for GenerateContent {
@@ -219,12 +234,13 @@ impl Dialect for GenerateContent {
                 let parts = answer.blocks.iter().enumerate();
                 let parts: Vec<String> = parts
                     .filter_map(|(index, block)| self.whole_part(answer, index, block))
+                    .chain(self.media.map(Media::part))
                     .collect();
-                candidate(choice, &parts.join(","), Some(answer))
+                candidate(choice, &parts.join(","), self.finish_reason(answer))
             })
             .collect();
         let thoughts = answer.usage.reasoning_tokens;
-        let usage = usage(answer, answer.usage.output_tokens - thoughts, thoughts);
+        let usage = self.usage(answer, answer.usage.output_tokens - thoughts, thoughts, answer.choices);
         let usage = if answer.report == Report::Missing { "" } else { &usage };
         response(answer, &candidates.join(","), usage)
     }
@@ -241,7 +257,9 @@ impl Dialect for GenerateContent {
                 }
             }
             Step::Usage => {
-                let last = candidate(0, r#"{"text":""}"#, Some(answer));
+                let part = self.media.map_or_else(|| r#"{"text":""}"#.to_owned(), Media::part);
+                let last = candidate(0, &part, self.finish_reason(answer));
+                self.has_shown_media = true;
                 let hides_usage = matches!(answer.report, Report::Missing | Report::NoFinal);
                 self.write(answer, &last, hides_usage, out);
             }
@@ -290,14 +308,14 @@ impl GenerateContent {
 
     fn chunk(&mut self, answer: &Answer, part: &str, out: &mut String) {
         let hides_usage = answer.report == Report::Missing;
-        self.write(answer, &candidate(0, part, None), hides_usage, out);
+        self.write(answer, &candidate(0, part, ""), hides_usage, out);
     }
 
     fn write(&mut self, answer: &Answer, candidate: &str, hides_usage: bool, out: &mut String) {
         let usage = if hides_usage {
             String::new()
         } else {
-            usage(answer, self.candidates, self.thoughts)
+            self.usage(answer, self.candidates, self.thoughts, u64::from(self.has_shown_media))
         };
         self.frame(&response(answer, candidate, &usage), out);
     }
@@ -320,6 +338,38 @@ impl GenerateContent {
             Block::Tool(call) => Some(function_call(answer, index, call)),
         }
     }
+
+    /// `promptTokenCount` includes what came from the cache; `candidatesTokenCount` does not include
+    /// what was thought, and is missing as long as there is none.
+    fn usage(&self, answer: &Answer, written: u64, thoughts: u64, media: u64) -> String {
+        let input = answer.usage.total_input_tokens();
+        let shown = self.media.filter(|_| media > 0);
+        let candidates = written + shown.map_or(0, |shown| shown.tokens() * media);
+        let mut members = format!(r#""promptTokenCount":{}"#, answer.reported(input));
+        if answer.usage.cached_input_tokens > 0 {
+            let cached = answer.reported(answer.usage.cached_input_tokens);
+            let _ = write!(members, r#","cachedContentTokenCount":{cached}"#);
+        }
+        if candidates > 0 {
+            let _ = write!(members, r#","candidatesTokenCount":{}"#, answer.reported(candidates));
+        }
+        if thoughts > 0 {
+            let _ = write!(members, r#","thoughtsTokenCount":{}"#, answer.reported(thoughts));
+        }
+        let details = shown.map_or_else(String::new, |shown| shown.details(answer, media));
+        format!(
+            r#","usageMetadata":{{{members},"totalTokenCount":{},"promptTokensDetails":[{{"modality":"TEXT","tokenCount":{}}}]{details}}}"#,
+            answer.reported(input + candidates + thoughts),
+            answer.reported(input),
+        )
+    }
+
+    fn finish_reason(&self, answer: &Answer) -> &'static str {
+        match answer.stop {
+            Stop::Length if self.media != Some(Media::Speech) => r#","finishReason":"MAX_TOKENS""#,
+            _ => r#","finishReason":"STOP""#,
+        }
+    }
 }
 
 /// Arguments that the output cap cut short are no JSON; the real API leaves them out.
@@ -332,13 +382,8 @@ fn function_call(answer: &Answer, index: usize, call: &ToolCall) -> String {
     )
 }
 
-/// One candidate; `ended` where this is the end of it.
-fn candidate(index: u64, parts: &str, ended: Option<&Answer>) -> String {
-    let finish_reason = match ended.map(|answer| answer.stop) {
-        None => "",
-        Some(Stop::Length) => r#","finishReason":"MAX_TOKENS""#,
-        Some(Stop::End | Stop::Tools) => r#","finishReason":"STOP""#,
-    };
+/// One candidate, or a part of it; the last part says why it ends.
+fn candidate(index: u64, parts: &str, finish_reason: &str) -> String {
     format!(r#"{{"content":{{"parts":[{parts}],"role":"model"}}{finish_reason},"index":{index}}}"#)
 }
 
@@ -347,27 +392,5 @@ fn response(answer: &Answer, candidates: &str, usage: &str) -> String {
         r#"{{"candidates":[{candidates}]{usage},"modelVersion":{},"responseId":"{}"}}"#,
         Value::from(answer.model.as_str()),
         answer.id("", 0)
-    )
-}
-
-/// `promptTokenCount` includes what came from the cache; `candidatesTokenCount` does not include
-/// what was thought, and is missing as long as there is none.
-fn usage(answer: &Answer, candidates: u64, thoughts: u64) -> String {
-    let input = answer.usage.total_input_tokens();
-    let mut members = format!(r#""promptTokenCount":{}"#, answer.reported(input));
-    if answer.usage.cached_input_tokens > 0 {
-        let cached = answer.reported(answer.usage.cached_input_tokens);
-        let _ = write!(members, r#","cachedContentTokenCount":{cached}"#);
-    }
-    if candidates > 0 {
-        let _ = write!(members, r#","candidatesTokenCount":{}"#, answer.reported(candidates));
-    }
-    if thoughts > 0 {
-        let _ = write!(members, r#","thoughtsTokenCount":{}"#, answer.reported(thoughts));
-    }
-    format!(
-        r#","usageMetadata":{{{members},"totalTokenCount":{},"promptTokensDetails":[{{"modality":"TEXT","tokenCount":{}}}]}}"#,
-        answer.reported(input + candidates + thoughts),
-        answer.reported(input),
     )
 }

@@ -3,6 +3,7 @@
 
 mod embed;
 mod generate;
+mod media;
 mod refusal;
 
 use http::{Method, StatusCode};

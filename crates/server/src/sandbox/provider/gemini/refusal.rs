@@ -31,6 +31,9 @@ fn message(refusal: &Refusal) -> String {
         ),
         Refusal::NotFound { .. } => "Requested entity was not found.".to_owned(),
         Refusal::TooLarge => "Request payload size exceeds the limit: 20971520 bytes.".to_owned(),
+        Refusal::UnknownMember(name) => {
+            format!("Invalid JSON payload received. Unknown name \"{name}\": Cannot find field.")
+        }
         Refusal::Invalid { message, .. } => message.clone(),
         Refusal::Switched { status, message } => message.clone().unwrap_or_else(|| usual_message(*status).to_owned()),
     }
