@@ -59,6 +59,10 @@ pub enum Happened {
     UserSuspended,
     UserResumed,
     PasswordChanged,
+    /// Limits follow the clock of this zone from now on.
+    TimeZoneChanged {
+        time_zone: String,
+    },
     SignedIn,
     SignInFailed {
         name: String,
@@ -180,7 +184,14 @@ pub enum Happened {
         call_id: CallId,
         rule: String,
     },
-    /// A cap was reached; once for each window.
+    /// So many percent of a budget or request cap are used; once for each window.
+    LimitNear {
+        #[serde(default, skip_serializing_if = "Level::is_grant")]
+        level: Level,
+        rule: String,
+        percent: u8,
+    },
+    /// All of it is used, or too little is left for a call; once for each window.
     LimitReached {
         #[serde(default, skip_serializing_if = "Level::is_grant")]
         level: Level,

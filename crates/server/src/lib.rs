@@ -5,6 +5,7 @@
 //! pages, [`api`] speaks JSON, [`jobs`] tidies up, [`cli`] is the command line. They meet in the
 //! `domain` and `store` crates and in [`app::App`].
 
+pub mod alert_view;
 pub mod api;
 pub mod app;
 pub mod broker;

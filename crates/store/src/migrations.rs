@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     7 "0007_consent_digest",
     8 "0008_app_keys",
     9 "0009_key_checks",
+    10 "0010_alerts",
 };
 
 impl Migration {

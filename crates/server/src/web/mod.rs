@@ -8,6 +8,7 @@
 //! secrets, and no script of theirs is needed to use them.
 
 mod activity;
+mod alerts;
 mod apps;
 mod consent;
 mod keys;
@@ -67,10 +68,12 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/apps/register", get(register::show).post(register::register))
         .route("/apps/keys/new", get(tools::show).post(tools::make))
         .route("/apps/{grant_id}/replace-key", post(tools::replace))
+        .route("/alerts/seen", post(alerts::seen))
         .route("/activity", get(activity::show))
         .route("/activity/export", get(activity::export))
         .route("/settings", get(settings::show))
         .route("/settings/password", post(settings::set_password))
+        .route("/settings/time-zone", post(settings::set_time_zone))
         .route("/settings/bearer", post(settings::make_bearer))
         .route("/settings/sign-out-everywhere", post(settings::sign_out_everywhere))
         .layer(map_response_with_state(app.clone(), error::draw))

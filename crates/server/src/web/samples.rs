@@ -145,7 +145,10 @@ fn settings_and_register() -> Vec<(&'static str, String)> {
         errors: Vec::new(),
         new_bearer: Some("aip_api_Zk3vLr0d7zq2Yw8kC1mT5nX9bV4hJ6gF0sPqRtUvWxY".to_owned()),
         user_name: "ana@example.org".to_owned(),
-        time_zone: "Europe/Berlin".to_owned(),
+        time_zones: vec![
+            option("Europe/Berlin", "Europe/Berlin", true),
+            option("UTC", "UTC", false),
+        ],
         has_password: true,
         asks_password: true,
     };

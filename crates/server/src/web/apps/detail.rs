@@ -17,7 +17,7 @@ use jiff::ToSpan;
 
 use super::{
     super::{
-        app_words, charts,
+        alerts, app_words, charts,
         error::PageError,
         form::Visitor,
         page::{Frame, Section, page},
@@ -49,12 +49,14 @@ pub(in super::super) async fn show(
     let refusals = figures::refusals(&app, &grant.id).await?;
     let first = clock.today().saturating_sub((DAYS - 1).days());
     let by_day = figures::spent_by_day(&app, &signed_in, Some(&grant.id), first, &clock).await?;
+    let alerts = alerts::unseen(&app, &signed_in, Some(&grant)).await?;
     let app_key = tools::key_of(&app, &signed_in, &grant).await?;
     let standing = Standing::of(&app, grant).await?;
 
     let grant = &standing.grant;
     let app_page = AppPage {
         frame: Frame::inside(&app, &signed_in, Section::Apps).with_notice(notice(query.as_deref())),
+        alerts,
         grant_id: grant.id.to_string(),
         face: figures::face(grant, &clients),
         stamp: Stamp::of(standing.status),
