@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::usage::{Billed, Chat, ChatV1};
 use crate::{
-    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, is_model_id},
+    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, is_model_id, listed_model},
     draft::{Draft, Shape},
     headers,
     json::Reader,
@@ -69,8 +69,8 @@ impl ProviderAdapter for Cohere {
             (&Method::POST, "/v1/tokenize" | "/v1/detokenize") => RouteKind::CountTokens,
             (&Method::GET, "/v1/models") => RouteKind::ListModels,
             (&Method::GET, path) => {
-                let id = path.strip_prefix("/v1/models/").filter(|id| is_model_id(id))?;
-                RouteKind::GetModel(id.to_owned())
+                let id = path.strip_prefix("/v1/models/").and_then(listed_model)?;
+                RouteKind::GetModel(id)
             }
             _ => return None,
         };

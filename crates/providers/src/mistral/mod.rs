@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::usage::{Embeddings, Ocr};
 use crate::{
-    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, is_model_id},
+    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, listed_model},
     draft::Shape,
     headers,
     meter::StreamForm,
@@ -71,8 +71,8 @@ impl ProviderAdapter for Mistral {
             (&Method::POST, "/v1/ocr") => RouteKind::Call(Capability::Chat, Operation::Ocr),
             (&Method::GET, "/v1/models") => RouteKind::ListModels,
             (&Method::GET, path) => {
-                let id = path.strip_prefix("/v1/models/").filter(|id| is_model_id(id))?;
-                RouteKind::GetModel(id.to_owned())
+                let id = path.strip_prefix("/v1/models/").and_then(listed_model)?;
+                RouteKind::GetModel(id)
             }
             _ => return None,
         };

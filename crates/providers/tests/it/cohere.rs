@@ -396,8 +396,8 @@ fn a_refusal_is_in_coheres_shape() {
         let refusal = Refusal {
             reason,
             request_id: "call_1",
-            raise_url: None,
             retry_after_seconds: None,
+            raise_url: None,
         };
         let (given, body) = cohere().refusal(&refusal);
         let body: Value = serde_json::from_slice(&body).unwrap();
@@ -416,8 +416,8 @@ fn a_stream_that_is_ended_early_ends_in_the_shape_of_its_version() {
     let refusal = Refusal {
         reason: Reason::Denied(&Denial::GrantRevoked),
         request_id: "call_1",
-        raise_url: None,
         retry_after_seconds: None,
+        raise_url: None,
     };
     let last = |form| {
         let last = cohere().stream_refusal(&refusal, form, true);

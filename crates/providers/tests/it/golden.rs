@@ -43,9 +43,6 @@ struct Case {
     output_bytes: Option<u64>,
     label: String,
     cost: Option<Money>,
-    /// The arithmetic behind the cost, in dollars, for whoever reads it.
-    #[serde(rename = "in_words")]
-    _in_words: Option<String>,
     /// The same by hand, in nano-dollars: `25 × 300 + 190 × 2,500`.
     worked_out: Option<String>,
 }

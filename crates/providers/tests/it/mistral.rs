@@ -373,8 +373,8 @@ fn a_refusal_is_in_mistrals_shape() {
         let refusal = Refusal {
             reason,
             request_id: "call_1",
-            raise_url: None,
             retry_after_seconds: None,
+            raise_url: None,
         };
         let (given, body) = mistral().refusal(&refusal);
         let body: Value = serde_json::from_slice(&body).unwrap();
@@ -402,8 +402,8 @@ fn a_stream_that_is_ended_early_ends_with_one_event_in_mistrals_shape() {
     let refusal = Refusal {
         reason: Reason::Denied(&Denial::GrantRevoked),
         request_id: "call_1",
-        raise_url: None,
         retry_after_seconds: None,
+        raise_url: None,
     };
     let event = mistral().stream_refusal(&refusal, StreamForm::Events, true);
     let event = String::from_utf8(event.to_vec()).unwrap();

@@ -4,10 +4,13 @@ mod answers;
 mod app_keys;
 
 mod call;
+mod cohere;
 mod credentials;
+mod face;
 mod faults;
 mod gemini;
 mod limits;
+mod mistral;
 mod own_grant;
 mod requests;
 mod revocation;
