@@ -159,6 +159,7 @@ struct List<'a> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "named as on the wire")]
 struct Embedding<'a> {
     object: &'static str,
     index: usize,

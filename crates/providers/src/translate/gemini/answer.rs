@@ -87,6 +87,7 @@ struct PromptFeedback<'a> {
 /// Cached input stands inside the rest of it, and thoughts beside the output.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "named as on the wire")]
 struct UsageMetadata {
     prompt_token_count: Option<u64>,
     cached_content_token_count: Option<u64>,
