@@ -11,12 +11,13 @@ use crate::{
     gemini::{self, Gemini},
     meter::{AnswerFormat, StreamForm},
     mistral::{self, Mistral},
+    multipart::{Form, FormRules},
     ollama::{self, Ollama},
     openai::{self, OpenAi},
     openai_compatible::{self, CUSTOM, VLLM},
     prices::PriceBook,
     refusal::Refusal,
-    request::{ReadError, ReadRequest},
+    request::{NO_MODEL, ReadError, ReadRequest},
 };
 
 /// One AI provider's HTTP API. Shapes requests and reads answers; never sends anything.
@@ -51,6 +52,17 @@ pub trait ProviderAdapter: Send + Sync {
     /// Reads the body of a call to one of our [`RouteKind::Call`] or [`RouteKind::CountTokens`]
     /// routes, once, strictly.
     fn read(&self, request: &Unread<'_>) -> Result<ReadRequest, ReadError>;
+
+    /// By which rules the body of a call to `route` is read, where it is a form and not JSON.
+    fn form_rules(&self, _route: &Route) -> Option<&'static FormRules> {
+        None
+    }
+
+    /// Reads a call from what its form has said so far, of which there are `most_bytes` at most.
+    /// The body of `request` is empty: a form goes upstream as it comes.
+    fn read_form(&self, _request: &Unread<'_>, _form: &Form, _most_bytes: u64) -> Result<ReadRequest, ReadError> {
+        Err(NO_MODEL)
+    }
 
     /// What of a client's headers goes upstream. Security invariant: an allow-list, without any
     /// credential, cookie or account selector, so that a client cannot steer whose account pays.
@@ -156,11 +168,14 @@ pub enum Operation {
     Completions,
     FimCompletions,
     Responses,
+    Embeddings,
+    Images,
+    Speech,
+    Transcription,
     Messages,
     GenerateContent,
     StreamGenerateContent,
     EmbedContent,
-    Embeddings,
     Ocr,
     /// With annotations, at another price.
     AnnotatedOcr,
@@ -181,11 +196,14 @@ impl Operation {
             Self::Completions => "completions",
             Self::FimCompletions => "fim_completions",
             Self::Responses => "responses",
+            Self::Embeddings => "embeddings",
+            Self::Images => "image_generation",
+            Self::Speech => "text_to_speech",
+            Self::Transcription => "speech_to_text",
             Self::Messages => "messages",
             Self::GenerateContent => "generate_content",
             Self::StreamGenerateContent => "stream_generate_content",
             Self::EmbedContent => "embed_content",
-            Self::Embeddings => "embeddings",
             Self::Ocr | Self::AnnotatedOcr => "ocr",
             Self::CohereChat | Self::CohereChatV1 | Self::OllamaChat => "chat",
             Self::Embed | Self::OllamaEmbed => "embed",
@@ -199,11 +217,14 @@ impl Operation {
         match self {
             Self::ChatCompletions | Self::Completions | Self::FimCompletions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
+            Self::Embeddings => &openai::Embeddings,
+            Self::Images => &openai::Images,
+            Self::Speech => &openai::Speech,
+            Self::Transcription => &openai::Transcriptions,
             Self::Messages => &anthropic::Messages,
             Self::GenerateContent => &gemini::GenerateContent,
             Self::StreamGenerateContent => &gemini::StreamGenerateContent,
             Self::EmbedContent => &gemini::EmbedContent,
-            Self::Embeddings => &mistral::Embeddings,
             Self::Ocr => &mistral::Ocr { is_annotated: false },
             Self::AnnotatedOcr => &mistral::Ocr { is_annotated: true },
             Self::CohereChat => &cohere::Chat,

@@ -11,12 +11,13 @@ use aipassport_domain::{
 };
 
 use crate::{
-    adapter::{Operation, RouteKind, Unread},
+    adapter::{Operation, Unread},
     ceiling::{Asked, Input, ceiling},
+    flat::capability_of,
     json::Reader,
     meter::Metering,
     prices::{Outputs, PriceBook, PricedModel, ServiceTier},
-    request::{ReadError, ReadRequest, UpstreamBody},
+    request::{NO_MODEL, ReadError, ReadRequest, UpstreamBody},
 };
 
 pub(crate) struct Draft {
@@ -95,10 +96,7 @@ impl Draft {
         reader.peek();
         Self {
             provider: request.provider.clone(),
-            capability: match request.route.kind {
-                RouteKind::Call(capability, _) => capability,
-                _ => Capability::Chat,
-            },
+            capability: capability_of(&request.route.kind),
             operation,
             body_bytes: request.body.len() as u64,
             body: UpstreamBody::new(request.body.clone()),
@@ -262,6 +260,8 @@ impl Draft {
             tier: self.tier,
             shows_all_output,
             hides_usage: self.hides_usage,
+            derived: None,
+            speech: None,
         };
         ReadRequest {
             call: Call {
@@ -318,8 +318,3 @@ impl Draft {
         asked.or(self.usual_cap)
     }
 }
-
-const NO_MODEL: ReadError = ReadError::Invalid {
-    member: "model",
-    problem: "must name a model",
-};

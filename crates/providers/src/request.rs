@@ -5,7 +5,7 @@ use std::{borrow::Cow, ops::Range};
 use aipassport_domain::policy::{Call, OutputCap};
 use bytes::Bytes;
 
-use crate::meter::Metering;
+use crate::{meter::Metering, multipart::FormError};
 
 /// What one reading of a request yields.
 #[derive(Debug)]
@@ -128,6 +128,8 @@ pub enum ReadError {
     /// What it costs, or what it can do, cannot be bounded yet.
     #[error("{member} is not supported yet: {reason}")]
     NotSupported { member: &'static str, reason: &'static str },
+    #[error(transparent)]
+    Form(FormError),
     /// The provider has no equal for it, and without it the answer would be another.
     #[error("{member} cannot be carried to this provider: {reason}")]
     NotCarried {
@@ -135,3 +137,8 @@ pub enum ReadError {
         reason: &'static str,
     },
 }
+
+pub(crate) const NO_MODEL: ReadError = ReadError::Invalid {
+    member: "model",
+    problem: "must name a model",
+};

@@ -20,7 +20,7 @@ use http::{
 };
 use serde_json::{Value, json};
 
-pub(crate) use self::usage::{Embeddings, Ocr};
+pub(crate) use self::usage::Ocr;
 use crate::{
     adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, listed_model},
     draft::Shape,

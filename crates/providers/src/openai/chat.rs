@@ -1,6 +1,6 @@
 //! `POST /v1/chat/completions`, read.
 
-use super::{content, tools};
+use super::{content, speech, tools};
 use crate::{
     adapter::{Operation, Unread},
     draft::{Draft, Shape},
@@ -52,8 +52,8 @@ pub(crate) fn read(request: &Unread<'_>, dialect: &Dialect) -> Result<ReadReques
             super::read_tier(reader, &mut draft)
         }
         "reasoning_effort" => draft.read_reasoning(reader, "reasoning_effort", "none"),
-        "modalities" => read_modalities(reader),
-        "audio" => reader.only_null("audio", "the price of sound is not known"),
+        "modalities" => read_modalities(reader, &mut draft),
+        "audio" => read_audio(reader),
         "prediction" => reader.only_null("prediction", "it cannot be combined with a limit on output tokens"),
         "web_search_options" => {
             if reader.skip_some()? {
@@ -87,18 +87,31 @@ pub(crate) fn read_choices(reader: &mut Reader<'_>, draft: &mut Draft, member: &
     Ok(())
 }
 
-fn read_modalities(reader: &mut Reader<'_>) -> Result<(), ReadError> {
+fn read_modalities(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), ReadError> {
     if reader.take_null()? {
         return Ok(());
     }
-    reader.array(|reader| {
-        if reader.text()?.decode() == "text" {
-            return Ok(());
+    reader.array(|reader| match reader.text()?.decode().as_ref() {
+        "text" => Ok(()),
+        "audio" => {
+            draft.outputs.audio = true;
+            Ok(())
         }
-        Err(ReadError::NotSupported {
+        _ => Err(ReadError::NotSupported {
             member: "modalities",
-            reason: "only the price of text is known",
-        })
+            reason: "only the prices of text and sound are known",
+        }),
+    })
+}
+
+/// How an answer that is spoken is to sound.
+fn read_audio(reader: &mut Reader<'_>) -> Result<(), ReadError> {
+    if reader.take_null()? {
+        return Ok(());
+    }
+    reader.object(|reader, name| match name {
+        "voice" => speech::read_voice(reader),
+        _ => reader.skip().map(|_| ()),
     })
 }
 

@@ -53,6 +53,7 @@ struct ReportedUsage {
 #[derive(Default, Deserialize)]
 struct InputDetails {
     cached_tokens: Option<u64>,
+    audio_tokens: Option<u64>,
     cache_write_tokens: Option<u64>,
     cache_write_tokens_details: Option<CacheWrites>,
 }
@@ -65,6 +66,7 @@ struct CacheWrites {
 #[derive(Default, Deserialize)]
 struct OutputDetails {
     reasoning_tokens: Option<u64>,
+    audio_tokens: Option<u64>,
 }
 
 /// Looks at the data of one chunk of a chat completion, and returns where its usage stands.
@@ -233,7 +235,9 @@ fn report(usage: &str, seen: &mut Metered) -> bool {
     let input = reported.prompt_tokens_details.or(reported.input_tokens_details);
     let output = reported.completion_tokens_details.or(reported.output_tokens_details);
 
-    let input = input.unwrap_or_default();
+    let (input, output) = (input.unwrap_or_default(), output.unwrap_or_default());
+    let audio_input_tokens = input.audio_tokens.unwrap_or_default();
+    let audio_output_tokens = output.audio_tokens.unwrap_or_default();
     let cached = input.cached_tokens.unwrap_or_default();
     let written = input.cache_write_tokens.unwrap_or_default();
     let written_long = input
@@ -243,12 +247,17 @@ fn report(usage: &str, seen: &mut Metered) -> bool {
         .min(written);
     seen.cache_writes.report(written, written - written_long, written_long);
     seen.report(Usage {
-        input_tokens: input_tokens.saturating_sub(cached).saturating_sub(written),
+        input_tokens: input_tokens
+            .saturating_sub(cached)
+            .saturating_sub(written)
+            .saturating_sub(audio_input_tokens),
         cached_input_tokens: cached,
+        audio_input_tokens,
         cache_write_5m_tokens: seen.cache_writes.short,
         cache_write_1h_tokens: seen.cache_writes.long(),
-        output_tokens,
-        reasoning_tokens: output.unwrap_or_default().reasoning_tokens.unwrap_or_default(),
+        output_tokens: output_tokens.saturating_sub(audio_output_tokens),
+        audio_output_tokens,
+        reasoning_tokens: output.reasoning_tokens.unwrap_or_default(),
         ..Usage::default()
     });
     true

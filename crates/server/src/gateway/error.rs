@@ -96,6 +96,8 @@ impl GatewayError {
         match self {
             Self::Ended(ending) => ending.outcome(),
             Self::Upstream(UpstreamError::TimedOut) => CallOutcome::TimedOut,
+            // An upload that did not come to its end.
+            Self::Unreadable(_) | Self::Body(_) => CallOutcome::NotSent,
             _ => CallOutcome::UpstreamFailed,
         }
     }

@@ -42,6 +42,7 @@ mod refusals;
 mod stream;
 mod tokens;
 mod translation;
+mod upload;
 mod upstream;
 mod watch;
 

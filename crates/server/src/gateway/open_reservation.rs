@@ -21,7 +21,7 @@ use aipassport_store::{Ledger, ReserveError};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use super::error::GatewayError;
+use super::{error::GatewayError, upload::Delivery};
 use crate::app::App;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -52,8 +52,8 @@ pub(super) struct OpenReservation {
 enum Spent {
     /// The request has not left the broker.
     NotSent,
-    /// The request was sent, and the provider has not answered.
-    Unknown,
+    /// The request was sent, or an upload is on its way, and the provider has not answered.
+    Unknown(Option<Arc<Delivery>>),
     /// The provider refused the request, and bills nothing for it.
     Refused,
     /// What the meter has seen of the answer tells.
@@ -105,9 +105,10 @@ impl OpenReservation {
         self.started_at
     }
 
-    /// The request is about to leave the broker.
-    pub(super) fn sent(&mut self) {
-        self.spent = Spent::Unknown;
+    /// The request is about to leave the broker; how far it has come, where it leaves in pieces,
+    /// `delivery` tells.
+    pub(super) fn sent(&mut self, delivery: Option<Arc<Delivery>>) {
+        self.spent = Spent::Unknown(delivery);
     }
 
     /// The request came back unsent, to the last byte.
@@ -132,6 +133,11 @@ impl OpenReservation {
             Spent::Metered(meter) => meter.feed(piece),
             _ => piece,
         }
+    }
+
+    /// Whether the answer passes piece by piece, and not as one document.
+    pub(super) fn passes_in_pieces(&self) -> bool {
+        matches!(&self.spent, Spent::Metered(meter) if meter.passes_in_pieces())
     }
 
     /// How the events of the answer stand one after the other, if it is a stream of them.
@@ -173,8 +179,10 @@ impl OpenReservation {
         };
         match &self.spent {
             Spent::NotSent | Spent::Refused => free,
+            // Nobody can have worked on a form whose end has not left.
+            Spent::Unknown(Some(delivery)) if !delivery.is_complete() => free,
             // The provider may be at work on it, so whoever reserved it pays for it.
-            Spent::Unknown => Charge {
+            Spent::Unknown(_) => Charge {
                 cost: held,
                 label: TruthLabel::WorstCase,
                 ..free

@@ -27,7 +27,7 @@ use super::{
     read::RequestBody,
     stream::meter,
     translation::Translation,
-    upstream::{Outgoing, forward},
+    upstream::{Outgoing, OutgoingBody, forward},
 };
 use crate::app::App;
 
@@ -130,7 +130,10 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
         method: arrival.head.method.clone(),
         path: route.upstream_path,
         headers: adapter.request_headers(&arrival.head.headers),
-        body: request.body.with_output_cap(open.output_cap()),
+        body: match arrival.body.take_form() {
+            Some(form) => OutgoingBody::Form(form),
+            None => OutgoingBody::Document(request.body.with_output_cap(open.output_cap()).into()),
+        },
     };
     let forwarding = forward(app, &caller, adapter, &arrival.provider, outgoing, &mut open);
     let forwarded = call.unless_ended(forwarding).await;
@@ -157,14 +160,19 @@ impl Arrival {
     /// Step 2: from bytes to the call that policy decides on. What is kept in memory is the grant's.
     async fn read(&mut self, app: &App, caller: &Caller, route: &Route) -> Result<ReadRequest, GatewayError> {
         let grant_id = &caller.token.grant_id;
-        let body = self.body.read(app, grant_id, &self.head.headers).await?;
-        Ok(self.adapter.read(&Unread {
+        let mut unread = Unread {
             provider: &self.provider,
             route,
             headers: &self.head.headers,
-            body,
+            body: Bytes::new(),
             prices: caller.grant.prices(),
-        })?)
+        };
+        if let Some(rules) = self.adapter.form_rules(route) {
+            let upload = self.body.read_form(app, grant_id, &self.head.headers, rules).await?;
+            return Ok(self.adapter.read_form(&unread, upload.form(), upload.most_bytes())?);
+        }
+        unread.body = self.body.read(app, grant_id, &self.head.headers).await?;
+        Ok(self.adapter.read(&unread)?)
     }
 
     /// What was worked out here, without the provider.

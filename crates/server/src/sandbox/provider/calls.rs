@@ -195,15 +195,20 @@ impl<'a> Provider<'a> {
             headers.insert(http::header::CACHE_CONTROL, faults::static_value("no-cache"));
             return Ok(response);
         }
-        let body = ReplyBody::Whole(Whole::new(
-            faults::spoil_json(dialect.whole(&answer), self.key, switches),
-            switches,
-        ));
+        let medium = dialect.medium(&answer);
+        let (content_type, bytes) = medium.unwrap_or_else(|| {
+            let json = faults::spoil_json(dialect.whole(&answer), self.key, switches);
+            ("application/json", json)
+        });
+        let body = ReplyBody::Whole(Whole::new(bytes, switches));
         call.end(if body.is_cut() { Ending::Cut } else { Ending::Complete });
         if !body.is_cut() && !faults::hides_usage(switches) && dialect.reports_usage_of_whole() {
             call.reported_usage();
         }
-        Ok(self.json(StatusCode::OK, body))
+        let mut response = self.json(StatusCode::OK, body);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, faults::static_value(content_type));
+        Ok(response)
     }
 
     fn refuse(&self, refusal: &Refusal) -> Response<ReplyBody> {

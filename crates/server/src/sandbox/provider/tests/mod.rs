@@ -1,6 +1,7 @@
 mod cohere;
 mod gemini;
 mod mistral;
+mod openai_media;
 
 use std::time::Duration;
 
@@ -50,35 +51,28 @@ impl Caller {
     }
 
     async fn send(&self, path: &str, switches: &str, body: &Value) -> http::Response<Incoming> {
+        let method = if body.is_null() { Method::GET } else { Method::POST };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("x-sandbox", switches);
+        self.send_body(request, body.to_string().into()).await
+    }
+
+    async fn send_body(&self, request: http::request::Builder, body: Bytes) -> http::Response<Incoming> {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         self.tasks.spawn(connection);
-        let request = Request::builder()
-            .method(if body.is_null() { Method::GET } else { Method::POST })
-            .uri(path)
+        let request = request
             .header("authorization", "Bearer sk-test-0123456789")
             .header("anthropic-version", "2023-06-01")
-            .header("x-sandbox", switches)
-            .body(Full::new(Bytes::from(body.to_string())))
+            .body(Full::new(body))
             .unwrap();
         sender.send_request(request).await.unwrap()
     }
 
     async fn call(&self, path: &str, switches: &str, body: &Value) -> Answered {
-        let (head, mut incoming) = self.send(path, switches, body).await.into_parts();
-        let (mut body, mut is_broken) = (Vec::new(), false);
-        while let Some(frame) = incoming.frame().await {
-            match frame {
-                Ok(frame) => body.extend_from_slice(frame.data_ref().unwrap()),
-                Err(_) => is_broken = true,
-            }
-        }
-        Answered {
-            status: head.status,
-            headers: head.headers,
-            body,
-            is_broken,
-        }
+        Answered::of(self.send(path, switches, body).await).await
     }
 
     /// The only row of the bill, once its call has ended.
@@ -93,6 +87,23 @@ impl Caller {
 }
 
 impl Answered {
+    async fn of(response: http::Response<Incoming>) -> Self {
+        let (head, mut incoming) = response.into_parts();
+        let (mut body, mut is_broken) = (Vec::new(), false);
+        while let Some(frame) = incoming.frame().await {
+            match frame {
+                Ok(frame) => body.extend_from_slice(frame.data_ref().unwrap()),
+                Err(_) => is_broken = true,
+            }
+        }
+        Self {
+            status: head.status,
+            headers: head.headers,
+            body,
+            is_broken,
+        }
+    }
+
     fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
