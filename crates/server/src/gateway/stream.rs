@@ -35,7 +35,7 @@ pub(super) fn meter(
     let form = open.stream_form();
     let (id, now) = (call.live().id(), app.clock.now());
     let mut head = match &via.translation {
-        Some(translation) => translation.head(&answer.headers, form),
+        Some(_) => translation::head(&answer.headers, form),
         None => adapter.response_headers(&answer.headers),
     };
     headers::insert_lost(&mut head, &via.lost);
