@@ -12,7 +12,9 @@ use crate::{
     meter::{AnswerFormat, StreamForm},
     mistral::{self, Mistral},
     multipart::{Form, FormRules},
+    ollama::{self, Ollama},
     openai::{self, OpenAi},
+    openai_compatible::{self, CUSTOM, VLLM},
     prices::PriceBook,
     refusal::Refusal,
     request::{NO_MODEL, ReadError, ReadRequest, StoredObject},
@@ -23,15 +25,21 @@ use crate::{
 /// The order of the methods is the order of a call: [`route`](Self::route), [`read`](Self::read),
 /// the headers, the answer.
 pub trait ProviderAdapter: Send + Sync {
-    /// The registry id, as in `authorization_details[].provider`; also the first segment of the
-    /// drop-in path.
+    /// The registry id, as in `authorization_details[].provider` and at the head of the drop-in path;
+    /// of those that users bring, what stands before their names.
     fn id(&self) -> &'static str;
 
     /// The name that people know.
     fn name(&self) -> &'static str;
 
-    /// Scheme and host of the provider's own API. Upstream paths carry the version.
+    /// Scheme and host of the provider's own API. Upstream paths carry the version. Empty where only
+    /// a user knows it.
     fn default_base_url(&self) -> &'static str;
+
+    /// Whether it runs on a machine of a user's own: it may ask for no key.
+    fn is_self_hosted(&self) -> bool {
+        false
+    }
 
     /// The one thing that `method` and `path` ask for, where `path` is as received, without the
     /// drop-in prefix (`/v1/messages`), and `query` without its question mark.
@@ -156,12 +164,16 @@ pub enum RouteKind {
     GetModel(String),
     /// About something that the provider keeps; free. The same steps, for whoever's it is.
     Stored(StoredObject),
+    /// Always the same, for whoever may ask the provider anything; nothing is sent.
+    Constant(&'static str),
 }
 
 /// A wire format: what a request looks like, and what its answer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     ChatCompletions,
+    /// What follows on a text, in OpenAI's older format.
+    Completions,
     FimCompletions,
     Responses,
     Embeddings,
@@ -179,6 +191,9 @@ pub enum Operation {
     CohereChatV1,
     Embed,
     Rerank,
+    OllamaChat,
+    OllamaGenerate,
+    OllamaEmbed,
 }
 
 impl Operation {
@@ -186,6 +201,7 @@ impl Operation {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat_completions",
+            Self::Completions => "completions",
             Self::FimCompletions => "fim_completions",
             Self::Responses => "responses",
             Self::Embeddings => "embeddings",
@@ -197,16 +213,17 @@ impl Operation {
             Self::StreamGenerateContent => "stream_generate_content",
             Self::EmbedContent => "embed_content",
             Self::Ocr | Self::AnnotatedOcr => "ocr",
-            Self::CohereChat | Self::CohereChatV1 => "chat",
-            Self::Embed => "embed",
+            Self::CohereChat | Self::CohereChatV1 | Self::OllamaChat => "chat",
+            Self::Embed | Self::OllamaEmbed => "embed",
             Self::Rerank => "rerank",
+            Self::OllamaGenerate => "generate",
         }
     }
 
     /// How its answers are read.
     pub(crate) fn format(self) -> &'static dyn AnswerFormat {
         match self {
-            Self::ChatCompletions | Self::FimCompletions => &openai::ChatCompletions,
+            Self::ChatCompletions | Self::Completions | Self::FimCompletions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
             Self::Embeddings => &openai::Embeddings,
             Self::Images => &openai::Images,
@@ -221,18 +238,43 @@ impl Operation {
             Self::CohereChat => &cohere::Chat,
             Self::CohereChatV1 => &cohere::ChatV1,
             Self::Embed | Self::Rerank => &cohere::Billed,
+            Self::OllamaChat | Self::OllamaGenerate => &ollama::Generation,
+            Self::OllamaEmbed => &ollama::Embeddings,
         }
     }
 }
 
-/// Every provider, in the order in which people are shown them.
+/// Every provider with a name of its own, in the order in which people are shown them.
 pub fn all() -> &'static [&'static dyn ProviderAdapter] {
-    &[&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere]
+    &[&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere, &Ollama, &VLLM]
 }
 
-/// The provider with this registry id.
+/// Those that have no name but the one that a user gives them.
+pub fn custom() -> &'static dyn ProviderAdapter {
+    &CUSTOM
+}
+
+/// The provider with this registry id; `custom/NAME` is one that a user brings.
 pub fn by_id(id: &str) -> Option<&'static dyn ProviderAdapter> {
-    all().iter().copied().find(|provider| provider.id() == id)
+    let named = all().iter().copied().find(|provider| provider.id() == id);
+    named.or_else(|| ProviderId::custom_name(id).map(|_| custom()))
+}
+
+/// The provider whose path this is, and its registry id: there is something behind it.
+pub fn at_path(path: &str) -> Option<(&'static dyn ProviderAdapter, ProviderId)> {
+    let path = path.strip_prefix('/')?;
+    let first = path.find('/')?;
+    let end = match path.get(..first)? {
+        "custom" => first + 1 + path.get(first + 1..)?.find('/')?,
+        _ => first,
+    };
+    let (id, rest) = path.split_at_checked(end)?;
+    let adapter = by_id(id).filter(|_| rest.len() > 1)?;
+    let adapter = match id {
+        ollama::ID if rest.starts_with("/v1/") => &openai_compatible::OLLAMA,
+        _ => adapter,
+    };
+    Some((adapter, ProviderId::new(id)))
 }
 
 /// The provider whose formats and errors `/v1` speaks.

@@ -76,6 +76,7 @@ pub(crate) fn ceiling(asked: &Asked, model: Option<&PricedModel>) -> (CallCost, 
     let output_cap = match (asked.output_cap, most_output) {
         (Some(cap), _) => OutputCap::Asked(cap),
         (None, Some(most)) => OutputCap::LargestUpTo(most),
+        (None, None) if model.is_free() => OutputCap::LargestUpTo(OutputCap::UNLIMITED),
         (None, None) => return (CallCost::Unbounded("it sets no limit on output tokens"), input_tokens),
     };
 
@@ -159,7 +160,7 @@ fn input_ceiling(asked: &Asked, model: &PricedModel) -> Option<u64> {
         .saturating_sub(audio_bytes)
         .saturating_add(images.saturating_mul(asked.tokens_per_image))
         .saturating_add(asked.hidden_tokens);
-    if !has_unsized && asked.rounds <= 1 {
+    if model.is_free() || (!has_unsized && asked.rounds <= 1) {
         return Some(counted);
     }
     // What does not fit into the context is refused by the provider, unread and unbilled.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, ops::Range};
 use aipassport_domain::{
     authorization_details::{Capability, Features},
     ids::ProviderId,
-    policy::{Call, CallCost},
+    policy::{Call, CallCost, OutputCap},
 };
 use bytes::Bytes;
 
@@ -166,19 +166,15 @@ impl UpstreamBody {
         self.edits.push(Edit { range, text });
     }
 
-    /// Whether a place for the output cap is known.
-    pub(crate) fn has_cap(&self) -> bool {
-        self.edits
-            .iter()
-            .any(|edit| !matches!(edit.text, EditText::Fixed(_) | EditText::NotStored(_)))
-    }
-
     /// The bytes to send: the client's own but for the output cap, written in where the client
     /// gave none or a higher one, and for the few members that keep the price under its ceiling.
     #[must_use]
     pub fn with_output_cap(mut self, output_cap: u64) -> Bytes {
-        self.edits
-            .retain(|edit| !matches!(edit.text, EditText::LowerCap { asked: Some(asked) } if asked <= output_cap));
+        self.edits.retain(|edit| match edit.text {
+            EditText::Fixed(_) | EditText::NotStored(_) => true,
+            EditText::LowerCap { asked: Some(asked) } => asked > output_cap,
+            _ => output_cap != OutputCap::UNLIMITED,
+        });
         if self.edits.is_empty() {
             return self.original;
         }

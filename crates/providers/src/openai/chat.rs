@@ -16,6 +16,10 @@ pub(crate) struct Dialect {
     pub(crate) takes_stream_options: bool,
     /// Whether `service_tier` decides the price.
     pub(crate) has_service_tiers: bool,
+    /// Reads a member that OpenAI's own does not have.
+    pub(crate) other: fn(&str, &mut Reader<'_>, &mut Draft) -> Result<(), ReadError>,
+    /// What is known of the answer once all is read.
+    pub(crate) finish: fn(&mut Draft),
     pub(crate) shape: fn(&Draft) -> Shape,
 }
 
@@ -65,7 +69,7 @@ pub(crate) fn read(request: &Unread<'_>, dialect: &Dialect) -> Result<ReadReques
             draft.holds_output_back = reader.skip_some()?;
             Ok(())
         }
-        _ => reader.skip().map(|_| ()),
+        name => (dialect.other)(name, reader, &mut draft),
     })?;
     reader.end()?;
 
@@ -75,11 +79,12 @@ pub(crate) fn read(request: &Unread<'_>, dialect: &Dialect) -> Result<ReadReques
     if draft.is_stream && dialect.takes_stream_options {
         stream_options.ask_for_usage(&mut draft);
     }
+    (dialect.finish)(&mut draft);
     let shape = (dialect.shape)(&draft);
     draft.into_call(&shape, request.prices)
 }
 
-fn read_choices(reader: &mut Reader<'_>, draft: &mut Draft, member: &'static str) -> Result<(), ReadError> {
+pub(crate) fn read_choices(reader: &mut Reader<'_>, draft: &mut Draft, member: &'static str) -> Result<(), ReadError> {
     let choices = reader.count_or_null(member)?.unwrap_or(1);
     draft.choices = draft.choices.max(choices);
     Ok(())
@@ -114,7 +119,7 @@ fn read_audio(reader: &mut Reader<'_>) -> Result<(), ReadError> {
 }
 
 /// Where the client says whether a stream ends with its usage.
-enum StreamOptions {
+pub(crate) enum StreamOptions {
     Missing,
     Null(std::ops::Range<usize>),
     /// An object without `include_usage`, opening at `brace`.
@@ -128,7 +133,7 @@ enum StreamOptions {
 }
 
 impl StreamOptions {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         reader.peek();
         let start = reader.position();
         if reader.take_null()? {
@@ -157,7 +162,7 @@ impl StreamOptions {
     }
 
     /// Asks for usage where the client does not, and notes to hide it.
-    fn ask_for_usage(self, draft: &mut Draft) {
+    pub(crate) fn ask_for_usage(self, draft: &mut Draft) {
         draft.hides_usage = !matches!(self, Self::Asked);
         match self {
             Self::Asked => {}

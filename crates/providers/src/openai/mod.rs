@@ -3,10 +3,10 @@
 //! How requests are read is in the file of each (`chat.rs`, `responses.rs`, …), how answers are
 //! metered in `usage.rs` and `media_usage.rs`, and how refusals look in `error.rs`.
 
-mod chat;
+pub(crate) mod chat;
 pub(crate) mod content;
 mod embeddings;
-mod error;
+pub(crate) mod error;
 mod image_tokens;
 mod images;
 mod media_usage;
@@ -62,6 +62,8 @@ const CHAT: Dialect = Dialect {
     hidden_tokens: HIDDEN_TOKENS,
     takes_stream_options: true,
     has_service_tiers: true,
+    other: |_, reader, _| reader.skip().map(|_| ()),
+    finish: |_| {},
     shape: |draft| shape(draft, "max_completion_tokens"),
 };
 
@@ -69,6 +71,7 @@ fn shape(draft: &Draft, cap_member: &'static str) -> Shape {
     let has_dear_images = draft.model.as_ref().is_some_and(|model| model.starts_with(DEAR_IMAGES));
     Shape {
         cap_member,
+        heeds_no_other_cap: false,
         tokens_per_image: if has_dear_images {
             TOKENS_PER_DEAR_IMAGE
         } else {

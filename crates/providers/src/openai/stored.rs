@@ -16,10 +16,12 @@ const LONGEST_ID: usize = 200;
 /// `POST …/cancel`.
 pub(super) fn route(method: &Method, path: &str, query: Option<&str>) -> Option<Route> {
     let rest = path.strip_prefix("/v1/responses/")?;
-    let (id, action) = rest.split_once('/').unwrap_or((rest, ""));
+    let (id, action) = rest
+        .split_once('/')
+        .map_or((rest, None), |(id, action)| (id, Some(action)));
     let is_there = match (method, action) {
-        (&Method::GET | &Method::DELETE, "") | (&Method::POST, "cancel") => query.is_none_or(str::is_empty),
-        (&Method::GET, "input_items") => query.is_none_or(is_page),
+        (&Method::GET | &Method::DELETE, None) | (&Method::POST, Some("cancel")) => query.is_none_or(str::is_empty),
+        (&Method::GET, Some("input_items")) => query.is_none_or(is_page),
         _ => false,
     };
     if !is_there || !is_id(id) {

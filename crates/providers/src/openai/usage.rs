@@ -73,6 +73,7 @@ struct OutputDetails {
 fn see_chunk(data: &[u8], seen: &mut Metered) -> Option<UsageMember> {
     if data == b"[DONE]" {
         seen.is_complete = true;
+        seen.is_usage_final |= seen.usage.is_some();
         return None;
     }
     match deltas::usage(data) {
@@ -93,6 +94,8 @@ fn see_chunk(data: &[u8], seen: &mut Metered) -> Option<UsageMember> {
         seen.output_bytes += data.len() as u64;
         return None;
     }
+    // Beside choices it is what was used so far, until the stream ends.
+    seen.is_usage_final |= chunk.has_counts && !chunk.has_choices;
     let range = chunk.usage?;
     Some(UsageMember {
         range,
@@ -141,7 +144,8 @@ impl Chunk {
                 "choices" if reader.peek() == Some(b'[') => reader.array(|reader| {
                     self.has_choices = true;
                     reader.object(|reader, name| match name {
-                        "delta" => reader.count_text(&mut seen.output_bytes).map(|_| ()),
+                        // Completions of a text have it bare.
+                        "delta" | "text" => reader.count_text(&mut seen.output_bytes).map(|_| ()),
                         _ => reader.skip().map(|_| ()),
                     })
                 })?,
@@ -183,7 +187,7 @@ fn read_event(data: &[u8], seen: &mut Metered) -> Result<(), ReadError> {
         "response" if reader.peek() == Some(b'{') => reader.object(|reader, name| {
             let value = reader.skip()?;
             if name == "usage" {
-                report(reader.slice(value), seen);
+                seen.is_usage_final |= report(reader.slice(value), seen);
             }
             Ok(())
         }),
@@ -205,7 +209,7 @@ fn see_body(body: &[u8], seen: &mut Metered) {
         match name {
             "usage" => {
                 let value = reader.skip()?;
-                report(reader.slice(value), seen);
+                seen.is_usage_final |= report(reader.slice(value), seen);
             }
             "error" => seen.has_failed |= reader.skip_some()?,
             _ => {
@@ -256,6 +260,5 @@ fn report(usage: &str, seen: &mut Metered) -> bool {
         reasoning_tokens: output.reasoning_tokens.unwrap_or_default(),
         ..Usage::default()
     });
-    seen.is_usage_final = true;
     true
 }

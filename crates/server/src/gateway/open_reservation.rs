@@ -13,7 +13,10 @@ use aipassport_domain::{
     time::Timestamp,
     usage::{TruthLabel, Usage},
 };
-use aipassport_providers::meter::{Charge, Meter, Metering, StreamForm};
+use aipassport_providers::{
+    meter::{Charge, Meter, Metering, StreamForm},
+    prices::PriceBook,
+};
 use aipassport_store::{Ledger, ReserveError};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -33,6 +36,7 @@ pub(super) struct OpenReservation {
     app: App,
     reservation: Reservation,
     metering: Metering,
+    prices: Arc<PriceBook>,
     spent: Spent,
     outcome: Option<CallOutcome>,
     status: Option<StatusCode>,
@@ -62,6 +66,7 @@ impl OpenReservation {
         app: &App,
         permit: Permit,
         metering: &Metering,
+        prices: &Arc<PriceBook>,
         now: Timestamp,
     ) -> Result<Self, GatewayError> {
         let reservation = app.store.reserve(permit, now).await?;
@@ -69,6 +74,7 @@ impl OpenReservation {
             app: app.clone(),
             reservation,
             metering: metering.clone(),
+            prices: Arc::clone(prices),
             spent: Spent::NotSent,
             outcome: None,
             status: None,
@@ -182,7 +188,7 @@ impl OpenReservation {
                 ..free
             },
             Spent::Metered(meter) => {
-                let charge = self.metering.charge(&self.app.prices, &meter.metered(), held);
+                let charge = self.metering.charge(&self.prices, &meter.metered(), held);
                 Charge {
                     cost: charge.cost.min(held),
                     ..charge
@@ -217,7 +223,10 @@ impl OpenReservation {
             label,
             outcome: self.outcome(),
             usage,
-            price_digest: self.app.prices.digest().to_owned(),
+            price_digest: self
+                .prices
+                .digest_of(self.permit().provider(), self.permit().model())
+                .to_owned(),
             ..self.reservation.released()
         }
     }

@@ -106,10 +106,11 @@ pub(super) async fn forward(
     app: &App,
     caller: &Caller,
     adapter: &'static dyn ProviderAdapter,
+    provider: &ProviderId,
     outgoing: Outgoing,
     open: &mut OpenReservation,
 ) -> Result<Answer, GatewayError> {
-    let destination = caller.grant.destination(adapter.id()).ok_or(GatewayError::Internal)?;
+    let destination = caller.grant.destination(provider).ok_or(GatewayError::Internal)?;
     let target = destination.target.as_ref().map_err(|error| {
         tracing::warn!(credential.id = %destination.credential.id, %error, "a credential's base URL cannot be used");
         UpstreamError::NotAllowed
@@ -136,7 +137,7 @@ pub(super) async fn forward(
     let alarm = EchoAlarm {
         app: app.clone(),
         grant: Arc::clone(&caller.grant),
-        provider: ProviderId::new(adapter.id()),
+        provider: provider.clone(),
     };
     let home = Home {
         pool: Arc::clone(&app.gateway.upstream.pool),
@@ -171,9 +172,12 @@ fn prepare(
     let mut headers = outgoing.headers;
     headers.insert(header::HOST, target.host_header.clone());
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    adapter
-        .set_credential(&mut headers, secret.expose())
-        .map_err(|_| UpstreamError::RefusedCredential)?;
+    // A host of the user's own may ask for no key.
+    if !secret.expose().is_empty() {
+        adapter
+            .set_credential(&mut headers, secret.expose())
+            .map_err(|_| UpstreamError::RefusedCredential)?;
+    }
     *request.headers_mut() = headers;
     Ok(request)
 }

@@ -20,7 +20,9 @@ use super::{
     faults,
     gemini::Gemini,
     mistral::Mistral,
+    ollama::Ollama,
     openai::OpenAi,
+    openai_compatible::{CUSTOM, VLLM},
     own_pages,
     protocol::{self, Asked, Dialect, Protocol, Received, Refusal, Task},
     stream::{Events, ReplyBody, Whole},
@@ -28,7 +30,7 @@ use super::{
 };
 
 /// Every provider the sandbox stands in for.
-const PROTOCOLS: [&dyn Protocol; 5] = [&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere];
+const PROTOCOLS: [&dyn Protocol; 8] = [&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere, &Ollama, &VLLM, &CUSTOM];
 
 /// An answer, and what is to go wrong on its way.
 pub(super) struct Reply {
@@ -140,7 +142,10 @@ impl<'a> Provider<'a> {
 
     /// The key's digest, or the provider's refusal of it.
     fn check_key(&self, switches: &Switches) -> Result<Arc<str>, Refusal> {
-        let key = self.key.ok_or(Refusal::NoKey)?;
+        let key = match self.key {
+            None if self.parts.required_keys.is_empty() && !self.protocol.needs_key() => "",
+            key => key.ok_or(Refusal::NoKey)?,
+        };
         let digest = self.parts.books.note_key(key);
         let required = &self.parts.required_keys;
         if switches.errors.echo == Some(Echo::Error) {

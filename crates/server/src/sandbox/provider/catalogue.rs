@@ -158,6 +158,17 @@ pub(super) fn usual_models() -> Vec<SandboxModel> {
         usual("openai", "gpt-5", &[(0, [1_250, 125, 0, 0, 10_000])]),
         usual("openai", "gpt-5-mini", &[(0, [250, 25, 0, 0, 2_000])]),
         usual("anthropic", "claude-haiku-4-5", &[(0, cheap_claude)]),
+        usual("ollama", "llama3.2:3b", &[(0, [100, 100, 0, 0, 400])]),
+        usual("ollama", "nomic-embed-text", &[(0, [10, 10, 0, 0, 0])]),
+        usual("vllm", "bge-m3", &[(0, [20, 20, 0, 0, 0])]),
+        usual("custom", "house-embedder", &[(0, [20, 20, 0, 0, 0])]),
+        usual("vllm", "qwen3-8b", &[(0, [200, 100, 0, 0, 600])]),
+        usual(
+            "vllm",
+            "meta-llama/Llama-3.1-8B-Instruct",
+            &[(0, [100, 100, 0, 0, 100])],
+        ),
+        usual("custom", "house-model", &[(0, [500, 500, 0, 0, 1_500])]),
         usual("anthropic", "claude-sonnet-4-5", &[(0, claude), (200_000, long_claude)]),
         usual("gemini", "gemini-2.5-flash", &[(0, [300, 30, 0, 0, 2_500])]),
         usual(

@@ -29,6 +29,11 @@ pub(super) trait Protocol: Sync {
         refusal.status()
     }
 
+    /// Whether it answers nobody who shows no key, whatever key that may be.
+    fn needs_key(&self) -> bool {
+        true
+    }
+
     /// The header that carries the request's id.
     fn request_id_header(&self) -> &'static str;
 

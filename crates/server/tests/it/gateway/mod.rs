@@ -17,6 +17,7 @@ mod mistral;
 mod own_grant;
 mod requests;
 mod revocation;
+mod self_hosted;
 mod settlement;
 mod stored_state;
 mod uploads;
