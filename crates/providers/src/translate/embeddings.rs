@@ -153,13 +153,14 @@ impl Asked<'_> {
 #[derive(Serialize)]
 struct List<'a> {
     object: &'static str,
-    data: Vec<Entry<'a>>,
+    data: Vec<Embedding<'a>>,
     model: &'a str,
     usage: Usage,
 }
 
 #[derive(Serialize)]
-struct Entry<'a> {
+#[expect(clippy::struct_field_names, reason = "named as on the wire")]
+struct Embedding<'a> {
     object: &'static str,
     index: usize,
     embedding: Vector<'a>,
@@ -192,7 +193,7 @@ pub(super) fn answer(provider: ProviderFormat, body: &[u8], model: &str, is_base
         } else {
             Vector::Numbers(numbers)
         };
-        Ok(Entry {
+        Ok(Embedding {
             object: "embedding",
             index,
             embedding,
