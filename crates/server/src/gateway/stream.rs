@@ -189,6 +189,7 @@ impl StreamedBody {
         let app = self.call.app();
         let asked = Asked {
             shape: self.shape,
+            provider: None,
             request_id: live.id().as_str(),
             grant_id: Some(live.grant_id()),
             now: app.clock.now(),
