@@ -7,6 +7,7 @@ use crate::{
     ids::{AppKeyId, AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, ProviderId, TenantId, UserId},
     ledger::Level,
     money::Money,
+    price_override::OwnPrice,
     time::Timestamp,
     usage::TruthLabel,
 };
@@ -88,6 +89,18 @@ pub enum Happened {
     },
     CredentialEchoRedacted {
         provider: ProviderId,
+    },
+    PriceSet {
+        provider: ProviderId,
+        /// Missing where it is every model's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+        price: OwnPrice,
+    },
+    PriceRemoved {
+        provider: ProviderId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
     },
     ClientAdded {
         client_id: ClientId,

@@ -26,6 +26,7 @@ mod ledger;
 mod limits;
 mod migrations;
 mod open;
+mod price_overrides;
 mod refresh_tokens;
 mod sign_in;
 mod signing_keys;

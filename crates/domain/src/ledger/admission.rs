@@ -5,7 +5,7 @@ use super::{
     counter::{Counter, money, nanos},
 };
 use crate::{
-    money::{CostSum, Money},
+    money::{CostSum, Money, Rate},
     policy::{CostCeiling, OutputCap, Permit},
     time::Timestamp,
 };
@@ -98,6 +98,7 @@ fn fit(accounts: &[&mut Account], ceiling: &CostCeiling) -> Result<(Money, u64),
     // Rounding may have taken the last unit too far; what is held must fit, whatever the sum.
     let mut amount = hold_for(ceiling, output_cap);
     while output_cap > 0
+        && ceiling.output_rate > Rate::ZERO
         && matches!(ceiling.output_cap, OutputCap::LargestUpTo(_))
         && budgets(accounts).any(|budget| !budget.fits(nanos(amount)))
     {

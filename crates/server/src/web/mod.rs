@@ -13,6 +13,7 @@ mod apps;
 mod consent;
 mod keys;
 mod page;
+mod prices;
 mod register;
 #[cfg(test)]
 mod samples;
@@ -62,6 +63,8 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/keys", get(keys::show).post(keys::add))
         .route("/keys/{id}/check", post(keys::check))
         .route("/keys/{id}/remove", post(keys::remove))
+        .route("/prices", post(prices::set))
+        .route("/prices/remove", post(prices::remove))
         .route("/apps/register", get(register::show).post(register::register))
         .route("/apps/keys/new", get(tools::show).post(tools::make))
         .route("/apps/{grant_id}/replace-key", post(tools::replace))

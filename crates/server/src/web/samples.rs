@@ -14,6 +14,7 @@ use super::{
     keys::{KeyRow, KeysPage},
     page::{Frame, Section},
     parts::{AppFace, Badge, FieldError, Stamp},
+    prices::PriceRow,
     register::{Entered, RegisterPage, RegisteredPage},
     settings::SettingsPage,
     sign_in::{FirstRunPage, SignInPage},
@@ -83,6 +84,17 @@ fn keys() -> Vec<(&'static str, String)> {
             option("openai", "OpenAI", true),
             option("anthropic", "Anthropic", false),
         ],
+        servers: vec![option("ollama", "Ollama", true), option("vllm", "vLLM", false)],
+        prices: vec![PriceRow {
+            provider: "ollama".to_owned(),
+            model: String::new(),
+            of: "Ollama: every model".to_owned(),
+            words: "free".to_owned(),
+        }],
+        server_name: String::new(),
+        server_base_url: String::new(),
+        has_price_error: true,
+        priced: vec![option("openai", "OpenAI", true), option("ollama", "Ollama", false)],
     };
     vec![
         (

@@ -187,7 +187,9 @@ fn tokens(usage: &Usage) -> (String, String) {
 
 /// What the provider's own SDK takes as its base URL.
 pub(in crate::web) fn base_url(app: &App, provider: &ProviderId) -> (String, String) {
-    let version = if provider.as_str() == "openai" { "/v1" } else { "" };
+    let is_custom = ProviderId::custom_name(provider.as_str()).is_some();
+    let has_version = is_custom || matches!(provider.as_str(), "openai" | "vllm");
+    let version = if has_version { "/v1" } else { "" };
     (
         format!("{} SDK", words::provider(provider)),
         format!("{}/{provider}{version}", app.config.public_url),

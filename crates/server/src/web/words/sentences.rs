@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aipassport_domain::{
     audit::{Actor, AuditEvent, CallOutcome, Happened, KeyCheck, RevocationReason},
     authorization_details::AiAccess,
-    ids::{ClientId, GrantId},
+    ids::{ClientId, GrantId, ProviderId},
     ledger::{Amount, Level},
     money::Money,
     usage::TruthLabel,
@@ -13,7 +13,7 @@ use aipassport_domain::{
 use aipassport_store::{AccountOf, AlertRecord, LimitsOf};
 
 use crate::web::{
-    app_words,
+    app_words, prices,
     words::{self, Dollars, WallClock},
 };
 
@@ -60,6 +60,8 @@ impl About {
             | Happened::LimitReached { .. } => Self::Calls,
             Happened::CredentialAdded { .. }
             | Happened::CredentialRemoved { .. }
+            | Happened::PriceSet { .. }
+            | Happened::PriceRemoved { .. }
             | Happened::CredentialChecked { .. }
             | Happened::CredentialRefusedByProvider { .. }
             | Happened::CredentialEchoRedacted { .. } => Self::Keys,
@@ -147,6 +149,17 @@ fn of_keys(event: &AuditEvent) -> String {
         Happened::CredentialRemoved { provider, .. } => {
             format!("{} removed a key for {}.", who(event), words::provider(provider))
         }
+        Happened::PriceSet { provider, model, price } => format!(
+            "{} said what {} costs: {}.",
+            who(event),
+            model_of(provider, model.as_deref()),
+            prices::in_words(price.terms)
+        ),
+        Happened::PriceRemoved { provider, model } => format!(
+            "{} forgot the own price of {}.",
+            who(event),
+            model_of(provider, model.as_deref())
+        ),
         Happened::CredentialChecked { provider, result, .. } => {
             let provider = words::provider(provider);
             match result {
@@ -165,6 +178,14 @@ fn of_keys(event: &AuditEvent) -> String {
             format!("{provider} sent your key back in an answer; it was cut out before the app saw it.")
         }
         other => other.kind(),
+    }
+}
+
+fn model_of(provider: &ProviderId, model: Option<&str>) -> String {
+    let provider = words::provider(provider);
+    match model {
+        Some(model) => format!("{} at {provider}", model_name(model)),
+        None => format!("every model at {provider}"),
     }
 }
 

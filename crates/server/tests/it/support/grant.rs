@@ -102,6 +102,15 @@ impl TestBroker {
         self.grant(&user, vec![access]).await
     }
 
+    /// A user with a key has granted a new client `capability` with `model`.
+    pub(crate) async fn granted_capability(&self, capability: Capability, model: &str) -> TestGrant {
+        self.granted_with(|access| {
+            access.models = Choice::of([ModelPattern::Exact(model.to_owned())]);
+            access.capabilities = Choice::of([capability]);
+        })
+        .await
+    }
+
     /// Makes a grant of `details` by `user` to a new client.
     pub(crate) async fn grant(&self, user: &TestUser, details: Vec<AiAccess>) -> TestGrant {
         let (app, now) = (&self.app, self.app.clock.now());
