@@ -28,6 +28,7 @@ mod open;
 mod refresh_tokens;
 mod sign_in;
 mod signing_keys;
+mod single_use;
 mod sql;
 mod sweep;
 mod tenants;
