@@ -118,7 +118,9 @@ impl Reason<'_> {
             Self::NotFound => "there is nothing at this address, or it is not open to apps".into(),
             Self::NoSuchModel(id) => format!("the model {id} does not exist, or the grant does not cover it").into(),
             Self::TooLarge => "the request is too large".into(),
-            Self::UnsupportedMediaType => "the body must be application/json, without content encoding".into(),
+            Self::UnsupportedMediaType => {
+                "the body must be of the type that this path takes, in UTF-8 and without content encoding".into()
+            }
             Self::UpstreamFailed => "the provider failed to answer".into(),
             Self::UpstreamTimedOut => "the provider did not answer in time".into(),
             Self::UpstreamRefusedCredential => {

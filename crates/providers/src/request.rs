@@ -2,10 +2,10 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use aipassport_domain::policy::Call;
+use aipassport_domain::policy::{Call, OutputCap};
 use bytes::Bytes;
 
-use crate::meter::Metering;
+use crate::{meter::Metering, multipart::FormError};
 
 /// What one reading of a request yields.
 #[derive(Debug)]
@@ -82,17 +82,15 @@ impl UpstreamBody {
         self.edits.push(Edit { range, text });
     }
 
-    /// Whether a place for the output cap is known.
-    pub(crate) fn has_cap(&self) -> bool {
-        self.edits.iter().any(|edit| !matches!(edit.text, EditText::Fixed(_)))
-    }
-
     /// The bytes to send: the client's own but for the output cap, written in where the client
     /// gave none or a higher one, and for the few members that keep the price under its ceiling.
     #[must_use]
     pub fn with_output_cap(mut self, output_cap: u64) -> Bytes {
-        self.edits
-            .retain(|edit| !matches!(edit.text, EditText::LowerCap { asked: Some(asked) } if asked <= output_cap));
+        self.edits.retain(|edit| match edit.text {
+            EditText::Fixed(_) => true,
+            EditText::LowerCap { asked: Some(asked) } => asked > output_cap,
+            _ => output_cap != OutputCap::UNLIMITED,
+        });
         if self.edits.is_empty() {
             return self.original;
         }
@@ -130,6 +128,8 @@ pub enum ReadError {
     /// What it costs, or what it can do, cannot be bounded yet.
     #[error("{member} is not supported yet: {reason}")]
     NotSupported { member: &'static str, reason: &'static str },
+    #[error(transparent)]
+    Form(FormError),
     /// The provider has no equal for it, and without it the answer would be another.
     #[error("{member} cannot be carried to this provider: {reason}")]
     NotCarried {
@@ -137,3 +137,8 @@ pub enum ReadError {
         reason: &'static str,
     },
 }
+
+pub(crate) const NO_MODEL: ReadError = ReadError::Invalid {
+    member: "model",
+    problem: "must name a model",
+};

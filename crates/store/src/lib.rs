@@ -12,6 +12,7 @@
 //! [`AuditEvent`]: aipassport_domain::audit::AuditEvent
 
 mod accounts;
+mod alerts;
 mod app_keys;
 mod audit;
 mod authorization_requests;
@@ -25,6 +26,7 @@ mod ledger;
 mod limits;
 mod migrations;
 mod open;
+mod price_overrides;
 mod refresh_tokens;
 mod sign_in;
 mod signing_keys;
@@ -32,8 +34,10 @@ mod single_use;
 mod sql;
 mod sweep;
 mod tenants;
+mod time_zones;
 mod users;
 
+pub use alerts::{AlertRecord, AlertsOf};
 pub use app_keys::{AppKey, NewAppKey, NewTool};
 pub use audit::AuditRecord;
 pub use authorization_requests::Decision;

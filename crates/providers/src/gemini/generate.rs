@@ -17,6 +17,7 @@ type Read<T> = Result<T, ReadError>;
 
 const SHAPE: Shape = Shape {
     cap_member: "maxOutputTokens",
+    heeds_no_other_cap: false,
     tokens_per_image: super::TOKENS_PER_IMAGE,
     has_regional_surcharge: false,
 };

@@ -38,6 +38,18 @@ fn every_template_leads_to_its_operation() {
         ),
         ("anthropic", Method::GET, "/v1/models", RouteKind::ListModels),
         (
+            "vllm",
+            Method::POST,
+            "/v1/chat/completions",
+            RouteKind::Call(Capability::Chat, Operation::ChatCompletions),
+        ),
+        (
+            "vllm",
+            Method::POST,
+            "/v1/completions",
+            RouteKind::Call(Capability::Chat, Operation::Completions),
+        ),
+        (
             "anthropic",
             Method::GET,
             "/v1/models/claude-haiku-4-5",
@@ -139,6 +151,36 @@ fn threat_114_only_templates_pass_to_the_byte() {
                 assert_eq!(provider.route(&method, path, None), None, "{} {path}", provider.id());
             }
         }
+    }
+}
+
+#[test]
+fn a_path_names_its_provider_by_its_first_segment_or_by_the_name_that_a_user_gave_it() {
+    let at = |path| adapter::at_path(path).map(|(adapter, id)| (adapter.id(), id.as_str().to_owned()));
+
+    assert_eq!(at("/openai/v1/models"), Some(("openai", "openai".to_owned())));
+    assert_eq!(at("/vllm/v1/models"), Some(("vllm", "vllm".to_owned())));
+    assert_eq!(
+        at("/custom/lab-2/v1/models"),
+        Some(("custom", "custom/lab-2".to_owned()))
+    );
+    for nobodys in [
+        "",
+        "/",
+        "/openai",
+        "/openai/",
+        "openai/v1/models",
+        "/custom",
+        "/custom/",
+        "/custom/lab",
+        "/custom/lab/",
+        "/custom//v1/models",
+        "/custom/Lab/v1/models",
+        "/custom/../openai/v1/models",
+        "/custom/%6cab/v1/models",
+        "/api/calls/1",
+    ] {
+        assert_eq!(at(nobodys), None, "{nobodys}");
     }
 }
 

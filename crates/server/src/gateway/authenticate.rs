@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use aipassport_domain::{ids::ProviderId, time::Timestamp};
-use aipassport_providers::adapter::ProviderAdapter;
 use http::{HeaderMap, header, request};
 
 use super::{
@@ -72,8 +71,8 @@ impl Caller {
     }
 
     /// Checks that the user has a key at the provider: without one there is nothing to hold for.
-    pub(super) fn check_has_key_for(&self, adapter: &dyn ProviderAdapter) -> Result<(), GatewayError> {
-        let destination = self.grant.destination(adapter.id());
+    pub(super) fn check_has_key_for(&self, provider: &ProviderId) -> Result<(), GatewayError> {
+        let destination = self.grant.destination(provider);
         destination.map(|_| ()).ok_or(GatewayError::NoCredential)
     }
 

@@ -23,6 +23,7 @@ mod data_keys;
 mod grants;
 mod ledger;
 mod migrations;
+mod price_overrides;
 mod refresh_tokens;
 mod sign_in;
 mod signing_keys;

@@ -89,7 +89,8 @@ pub(super) struct Delta<'a> {
     pub(super) output_index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) content_index: Option<usize>,
-    pub(super) delta: &'a str,
+    #[serde(rename = "delta")]
+    pub(super) piece: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) logprobs: Option<[(); 0]>,
 }

@@ -5,6 +5,7 @@
 //! that provider's path: `proxy.rs`. What the adapter reads, what is held for and what is sent are
 //! the translated bytes. The answer is put into OpenAI's words after it was metered.
 
+use aipassport_domain::ids::ProviderId;
 use aipassport_providers::{
     adapter::{self, ProviderAdapter},
     translate::{Address, FaceOperation, Way},
@@ -47,7 +48,7 @@ struct Visit<'a> {
 
 /// A request as its provider would have it.
 struct Addressed {
-    adapter: &'static dyn ProviderAdapter,
+    to: (&'static dyn ProviderAdapter, ProviderId),
     via: Via,
     request: Request,
 }
@@ -64,7 +65,7 @@ pub(super) async fn call(State(app): State<App>, request: Request) -> Response {
         return listed.map_or_else(|error| visit.refuse(&error), |models| visit.answer(&models));
     }
     match visit.address(request).await {
-        Ok(Addressed { adapter, via, request }) => proxy::answer(&app, adapter, via, request).await,
+        Ok(Addressed { to, via, request }) => proxy::answer(&app, to, via, request).await,
         Err(error) => visit.refuse(&error),
     }
 }
@@ -112,10 +113,12 @@ impl Visit<'_> {
                 (translated.path, translated.body, Some(translation), translated.lost)
             }
         };
-        head.uri = Uri::try_from(format!("/{provider}{path}")).map_err(|_| GatewayError::NotFound)?;
+        let path = format!("/{provider}{path}");
+        let to = adapter::at_path(&path).ok_or(GatewayError::NotFound)?;
+        head.uri = Uri::try_from(path).map_err(|_| GatewayError::NotFound)?;
         head.headers.remove(header::CONTENT_LENGTH);
         Ok(Addressed {
-            adapter,
+            to,
             via: Via {
                 shape: Shape::Face,
                 translation,
@@ -152,6 +155,7 @@ impl Visit<'_> {
             app,
             Asked {
                 shape: Shape::Face,
+                provider: None,
                 request_id: &app.random.id(now),
                 grant_id,
                 now,

@@ -11,10 +11,11 @@ use aipassport_providers::{adapter, discovery};
 use aipassport_store::ProviderCredential;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
 
-use super::{Outgoing, Upstream, UpstreamError, connect::connect, link::Link, prepare};
+use super::{Outgoing, OutgoingBody, Upstream, UpstreamError, connect::connect, link::Link, prepare};
 use crate::{
     config::Upstreams,
     gateway::{error::GatewayError, grants::target_of},
@@ -109,7 +110,7 @@ impl Upstream {
             method: Method::GET,
             path,
             headers: headers.collect::<HeaderMap>(),
-            body: Bytes::new(),
+            body: OutgoingBody::Document(Full::default()),
         };
         let request = prepare(adapter, &target, outgoing, &secret)?;
 
