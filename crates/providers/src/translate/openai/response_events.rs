@@ -83,7 +83,6 @@ pub(super) enum Event<'a> {
 }
 
 #[derive(Serialize)]
-#[expect(clippy::struct_field_names, reason = "named as on the wire")]
 pub(super) struct Delta<'a> {
     pub(super) item_id: &'a str,
     pub(super) output_index: usize,
