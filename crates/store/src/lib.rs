@@ -30,6 +30,7 @@ mod price_overrides;
 mod refresh_tokens;
 mod sign_in;
 mod signing_keys;
+mod single_use;
 mod sql;
 mod sweep;
 mod tenants;
