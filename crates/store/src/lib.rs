@@ -31,6 +31,7 @@ mod provider_objects;
 mod refresh_tokens;
 mod sign_in;
 mod signing_keys;
+mod single_use;
 mod sql;
 mod sweep;
 mod tenants;

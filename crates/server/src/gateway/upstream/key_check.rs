@@ -79,7 +79,7 @@ impl Upstream {
         credential: &ProviderCredential,
     ) -> Result<(KeyCheck, Option<BTreeSet<String>>), GatewayError> {
         let adapter = adapter::by_id(credential.provider.as_str()).ok_or(UpstreamError::NotAllowed)?;
-        let path = adapter.key_check().path.to_owned();
+        let path = adapter.key_check().path;
         let (status, mut link, body) = self.send_question(upstreams, vault, credential, path).await?;
         if !status.is_success() {
             let complaint = beginning(&mut link, body, LARGEST_COMPLAINT).await?;
@@ -96,7 +96,7 @@ impl Upstream {
         upstreams: &Upstreams,
         vault: &Vault,
         credential: &ProviderCredential,
-        path: String,
+        path: &'static str,
     ) -> Result<(StatusCode, Link, Incoming), GatewayError> {
         let adapter = adapter::by_id(credential.provider.as_str()).ok_or(UpstreamError::NotAllowed)?;
         let target = target_of(credential, adapter, upstreams).map_err(|_| UpstreamError::NotAllowed)?;
@@ -108,7 +108,7 @@ impl Upstream {
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let outgoing = Outgoing {
             method: Method::GET,
-            path,
+            path: path.to_owned(),
             headers: headers.collect::<HeaderMap>(),
             body: OutgoingBody::Document(Full::default()),
         };

@@ -23,12 +23,13 @@ pub(super) struct Told {
 /// What one operation's calls came to.
 #[derive(Default)]
 pub(super) struct Sums {
-    pub(super) calls: u64,
-    pub(super) exact: u64,
-    pub(super) above: u64,
-    pub(super) refused: u64,
+    calls: u64,
+    exact: u64,
     exact_cost: i128,
-    exact_bill: i128,
+    /// Of the calls whose cost must be equal to it.
+    pub(super) exact_bill: i128,
+    above: u64,
+    refused: u64,
 }
 
 /// Compares every call, and returns what does not agree.
@@ -64,7 +65,7 @@ fn compare_one(told: &Told, drawn: &Drawn, rows: &[Row], sums: &mut Sums) -> Res
     }
     let Some(record) = &told.record else {
         sums.refused += 1;
-        if !drawn.is_poor && drawn.hang_up != Some(HangUp::AtOnce) {
+        if (!drawn.is_poor || drawn.may_go_unheard()) && drawn.hang_up != Some(HangUp::AtOnce) {
             return Err("refused for no reason".to_owned());
         }
         return if rows.is_empty() {
@@ -77,7 +78,9 @@ fn compare_one(told: &Told, drawn: &Drawn, rows: &[Row], sums: &mut Sums) -> Res
         return Err("not settled".to_owned());
     };
     if let Some(row) = rows.first()
-        && (row.model != record.model || row.provider != record.provider.as_str())
+        && (row.model != drawn.model
+            || record.model != drawn.model
+            || record.provider.as_str() != drawn.operation.provider)
     {
         return Err("another model was called".to_owned());
     }
@@ -113,7 +116,7 @@ fn describe(told: &Told, drawn: &Drawn) -> String {
         told.number,
         drawn.operation.provider,
         drawn.operation.path,
-        drawn.question.model,
+        drawn.model,
         drawn.question.output_cap,
         drawn.hang_up,
         told.status,

@@ -37,6 +37,7 @@ pub(super) struct Heard {
 }
 
 impl Client {
+    /// Sends the request and reads its answer; `None` where there was none to be heard.
     pub(super) async fn send(
         &mut self,
         broker: &TestBroker,
@@ -50,7 +51,8 @@ impl Client {
         } else {
             answering.await
         };
-        let answer = answer.expect("the broker answers");
+        // Where the upstream broke off before the head had left, so does the broker.
+        let answer = answer.ok()?;
         let heard = Heard {
             call_id: CallId::new(answer.headers()["aipassport-request-id"].to_str().unwrap()),
             status: answer.status().as_u16(),

@@ -5,12 +5,16 @@ use std::{collections::BTreeSet, path::PathBuf};
 use aipassport_domain::authorization_details::Capability;
 use aipassport_providers::adapter::{self, RouteKind};
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::question::Question;
-
-/// A picture of one pixel.
-const PICTURE: &str = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+use super::{
+    bodies::{
+        chat_completion, cohere_chat, cohere_chat_v1, cohere_inputs, cohere_texts, content, document, documents,
+        embedded_content, embedded_contents, image, image_edit, message, middle, mistral_completion, ollama_chat,
+        ollama_prompt, ollama_text, open_chat, open_completion, response, speech, texts, transcript, translated_chat,
+    },
+    question::Question,
+};
 
 /// One kind of call, as an app makes it.
 pub(super) struct Operation {
@@ -22,7 +26,23 @@ pub(super) struct Operation {
     pub(super) models: &'static [&'static str],
     pub(super) streams: Streams,
     pub(super) answers: Answers,
-    pub(super) body: fn(&Question) -> Value,
+    pub(super) body: Body,
+    /// By OpenAI's name for it at `/v1`, whatever the provider's own format.
+    pub(super) is_translated: bool,
+}
+
+pub(super) type Body = fn(&Question) -> Content;
+
+/// What is sent.
+pub(super) enum Content {
+    Json(Value),
+    Form(Vec<u8>),
+}
+
+impl From<Value> for Content {
+    fn from(value: Value) -> Self {
+        Self::Json(value)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +63,9 @@ pub(super) enum Answers {
     /// Nothing is written; pages, pictures or searches are counted.
     Pieces,
 }
+
+/// A provider that a user brings.
+pub(super) const MINE: &str = "custom/lab";
 
 const TEXT: Answers = Answers::Text {
     choices: 1,
@@ -70,6 +93,13 @@ const MISTRAL: &[&str] = &[
 ];
 const COMMAND: &[&str] = &["command-a-03-2025", "command-r-08-2024"];
 const COHERE_EMBEDDINGS: &[&str] = &["embed-v4.0", "embed-english-v3.0"];
+const OPENAI_EMBEDDINGS: &[&str] = &["text-embedding-3-small", "text-embedding-3-large"];
+const GPT_IMAGES: &[&str] = &["gpt-image-2", "gpt-image-2.5-flare"];
+const GPT_TRANSCRIBE: &[&str] = &["gpt-4o-transcribe"];
+const TRANSCRIBE: &[&str] = &["whisper-1", "gpt-transcribe"];
+const VLLM: &[&str] = &["qwen3-8b", "meta-llama/Llama-3.1-8B-Instruct"];
+const LLAMA: &[&str] = &["llama3.2:3b"];
+const NOMIC: &[&str] = &["nomic-embed-text"];
 const RERANK: &[&str] = &["rerank-v3.5", "rerank-v5.0-pro"];
 
 const GENERATE: &str = "/v1beta/models/MODEL:generateContent";
@@ -105,13 +135,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         mistral_completion,
     ),
     code("mistral", "/v1/fim/completions", &["codestral-latest"], TEXT, middle),
-    embeddings(
-        "mistral",
-        "/v1/embeddings",
-        &["mistral-embed"],
-        Answers::Vectors,
-        mistral_texts,
-    ),
+    embeddings("mistral", "/v1/embeddings", &["mistral-embed"], Answers::Vectors, texts),
     chat("mistral", "/v1/ocr", &["mistral-ocr-latest"], Answers::Pieces, document).streaming(Streams::Never),
     chat("cohere", "/v2/chat", COMMAND, UNCACHED_TEXT, cohere_chat),
     chat("cohere", "/v1/chat", COMMAND, UNCACHED_TEXT, cohere_chat_v1),
@@ -119,9 +143,74 @@ pub(super) const OPERATIONS: &[Operation] = &[
     embeddings("cohere", "/v1/embed", COHERE_EMBEDDINGS, Answers::Pieces, cohere_texts),
     embeddings("cohere", "/v2/rerank", RERANK, Answers::Pieces, documents),
     embeddings("cohere", "/v1/rerank", RERANK, Answers::Pieces, documents),
+    embeddings("openai", "/v1/embeddings", OPENAI_EMBEDDINGS, Answers::Vectors, texts),
+    images("openai", "/v1/images/generations", GPT_IMAGES, Answers::Pieces, image).streaming(Streams::IfAsked),
+    images("openai", "/v1/images/edits", GPT_IMAGES, Answers::Pieces, image_edit).streaming(Streams::IfAsked),
+    audio("openai", "/v1/audio/speech", &["tts-1"], Answers::Pieces, speech),
+    audio(
+        "openai",
+        "/v1/audio/speech",
+        &["gpt-4o-mini-tts"],
+        Answers::Pieces,
+        speech,
+    )
+    .streaming(Streams::IfAsked),
+    audio(
+        "openai",
+        "/v1/audio/transcriptions",
+        GPT_TRANSCRIBE,
+        UNCACHED_TEXT,
+        transcript,
+    )
+    .streaming(Streams::IfAsked),
+    audio(
+        "openai",
+        "/v1/audio/transcriptions",
+        TRANSCRIBE,
+        Answers::Pieces,
+        transcript,
+    ),
+    audio(
+        "openai",
+        "/v1/audio/translations",
+        &["whisper-1"],
+        Answers::Pieces,
+        transcript,
+    ),
+    chat("vllm", "/v1/chat/completions", VLLM, SEVERAL_TEXTS, open_chat),
+    chat("vllm", "/v1/completions", VLLM, SEVERAL_TEXTS, open_completion),
+    embeddings("vllm", "/v1/embeddings", &["bge-m3"], Answers::Vectors, texts),
+    chat(MINE, "/v1/chat/completions", &["house-model"], SEVERAL_TEXTS, open_chat),
+    chat(
+        MINE,
+        "/v1/completions",
+        &["house-model"],
+        SEVERAL_TEXTS,
+        open_completion,
+    ),
+    embeddings(MINE, "/v1/embeddings", &["house-embedder"], Answers::Vectors, texts),
+    chat("ollama", "/api/chat", LLAMA, UNCACHED_TEXT, ollama_chat),
+    chat("ollama", "/api/generate", LLAMA, UNCACHED_TEXT, ollama_text),
+    embeddings("ollama", "/api/embed", NOMIC, Answers::Vectors, texts),
+    embeddings("ollama", "/api/embeddings", NOMIC, Answers::Vectors, ollama_prompt),
+    chat("ollama", "/v1/chat/completions", LLAMA, UNCACHED_TEXT, open_chat),
+    chat("ollama", "/v1/completions", LLAMA, UNCACHED_TEXT, open_completion),
+    embeddings("ollama", "/v1/embeddings", NOMIC, Answers::Vectors, texts),
+    chat("openai", "/v1/chat/completions", GPT, TEXT, translated_chat).translated(),
+    chat("anthropic", "/v1/chat/completions", CLAUDE, TEXT, translated_chat).translated(),
+    chat("gemini", "/v1/chat/completions", GEMINI, TEXT, translated_chat).translated(),
+    chat("mistral", "/v1/chat/completions", MISTRAL, TEXT, translated_chat).translated(),
+    chat(
+        "cohere",
+        "/v1/chat/completions",
+        COMMAND,
+        UNCACHED_TEXT,
+        translated_chat,
+    )
+    .translated(),
+    chat("ollama", "/v1/chat/completions", LLAMA, UNCACHED_TEXT, translated_chat).translated(),
 ];
 
-type Body = fn(&Question) -> Value;
 type Names = &'static [&'static str];
 
 const fn chat(provider: &'static str, path: &'static str, models: Names, answers: Answers, body: Body) -> Operation {
@@ -133,6 +222,7 @@ const fn chat(provider: &'static str, path: &'static str, models: Names, answers
         streams: Streams::IfAsked,
         answers,
         body,
+        is_translated: false,
     }
 }
 
@@ -172,184 +262,40 @@ impl Operation {
         self
     }
 
+    const fn translated(mut self) -> Self {
+        self.is_translated = true;
+        self
+    }
+
+    /// Where an app sends it, at the broker.
+    pub(super) fn url(&self, model: &str) -> String {
+        if self.is_translated {
+            return self.path.to_owned();
+        }
+        format!("/{}{}", self.provider, self.path.replace("MODEL", model))
+    }
+
+    /// Whether a stream of it is one of events: others have no use for the ends of their lines.
+    pub(super) fn streams_events(&self) -> bool {
+        let others = [
+            ("cohere", "/v1/chat"),
+            ("gemini", STREAM_ITEMS),
+            ("ollama", "/api/chat"),
+            ("ollama", "/api/generate"),
+        ];
+        self.is_translated || !others.contains(&(self.provider, self.path))
+    }
+
     /// What it is called in the report.
     pub(super) fn name(&self) -> String {
-        format!("{:10} {}{}", self.capability.as_str(), self.provider, self.path)
+        let through = if self.is_translated { " through " } else { "" };
+        format!(
+            "{:10} {}{through}{}",
+            self.capability.as_str(),
+            self.provider,
+            self.path
+        )
     }
-}
-
-/// `body` with the member, where there is one.
-fn set(body: &mut Value, member: &str, value: Option<impl Into<Value>>) {
-    if let Some(value) = value {
-        body[member] = value.into();
-    }
-}
-
-/// The schema of a tool's one argument.
-fn schema() -> Value {
-    json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]})
-}
-
-fn function() -> Value {
-    json!([{"type": "function", "function": {"name": "weather", "parameters": schema()}}])
-}
-
-fn chat_completion(question: &Question) -> Value {
-    let mut body = json!({
-        "model": question.model, "messages": [{"role": "user", "content": question.prompt}],
-        "stream": question.is_stream, "n": question.choices,
-    });
-    set(&mut body, "max_completion_tokens", question.output_cap);
-    set(&mut body, "tools", question.offers_tool.then(function));
-    let asks_usage = question.is_stream && question.asks_usage;
-    set(
-        &mut body,
-        "stream_options",
-        asks_usage.then(|| json!({"include_usage": true})),
-    );
-    body
-}
-
-fn response(question: &Question) -> Value {
-    let mut body = json!({
-        "model": question.model, "input": question.prompt, "stream": question.is_stream, "store": false,
-    });
-    set(&mut body, "max_output_tokens", question.output_cap);
-    let tool = || json!([{"type": "function", "name": "weather", "parameters": schema()}]);
-    set(&mut body, "tools", question.offers_tool.then(tool));
-    body
-}
-
-fn message(question: &Question) -> Value {
-    const THINKING: u64 = 1_024;
-    let mut text = json!({"type": "text", "text": question.prompt});
-    let kept = question
-        .cache_lifetime
-        .map(|ttl| json!({"type": "ephemeral", "ttl": ttl}));
-    set(&mut text, "cache_control", kept);
-    let cap = question.output_cap.unwrap_or(4_096);
-    let mut body = json!({
-        "model": question.model, "messages": [{"role": "user", "content": [text]}],
-        "stream": question.is_stream, "max_tokens": if question.thinks { cap + THINKING } else { cap },
-    });
-    let thinking = || json!({"type": "enabled", "budget_tokens": THINKING});
-    set(&mut body, "thinking", question.thinks.then(thinking));
-    let tool = || json!([{"name": "weather", "input_schema": schema()}]);
-    set(&mut body, "tools", question.offers_tool.then(tool));
-    body
-}
-
-fn content(question: &Question) -> Value {
-    let mut config = json!({});
-    set(&mut config, "maxOutputTokens", question.output_cap);
-    if question.model.ends_with("-tts") {
-        config["responseModalities"] = json!(["AUDIO"]);
-    }
-    set(
-        &mut config,
-        "candidateCount",
-        (question.choices > 1).then_some(question.choices),
-    );
-    let thinking = || json!({"thinkingBudget": 512, "includeThoughts": question.asks_usage});
-    set(&mut config, "thinkingConfig", question.thinks.then(thinking));
-    let mut body = json!({
-        "contents": [{"role": "user", "parts": [{"text": question.prompt}]}], "generationConfig": config,
-    });
-    let tool = || json!([{"functionDeclarations": [{"name": "weather", "parameters": schema()}]}]);
-    set(&mut body, "tools", question.offers_tool.then(tool));
-    body
-}
-
-fn embedded_content(question: &Question) -> Value {
-    json!({"content": {"parts": [{"text": question.prompt}]}, "outputDimensionality": 8})
-}
-
-fn embedded_contents(question: &Question) -> Value {
-    let requests = (0..question.pieces).map(|_| {
-        let mut request = embedded_content(question);
-        request["model"] = format!("models/{}", question.model).into();
-        request
-    });
-    json!({"requests": requests.collect::<Vec<_>>()})
-}
-
-fn mistral_completion(question: &Question) -> Value {
-    let mut body = json!({
-        "model": question.model, "messages": [{"role": "user", "content": question.prompt}],
-        "stream": question.is_stream, "n": question.choices,
-    });
-    set(&mut body, "max_tokens", question.output_cap);
-    set(&mut body, "tools", question.offers_tool.then(function));
-    body
-}
-
-fn middle(question: &Question) -> Value {
-    let mut body = json!({
-        "model": question.model, "prompt": question.prompt, "suffix": "}", "stream": question.is_stream,
-    });
-    set(&mut body, "max_tokens", question.output_cap);
-    body
-}
-
-fn mistral_texts(question: &Question) -> Value {
-    json!({"model": question.model, "input": question.texts()})
-}
-
-fn document(question: &Question) -> Value {
-    let address = format!("https://papers.example/paper.pdf?pages={}", question.pieces);
-    let mut body = json!({
-        "model": question.model, "document": {"type": "document_url", "document_url": address},
-        "document_annotation_prompt": question.prompt,
-    });
-    set(&mut body, "pages", question.asks_usage.then(|| json!([0, 1])));
-    let annotation = || json!({"type": "json_schema", "json_schema": {"name": "paper", "schema": schema()}});
-    set(
-        &mut body,
-        "document_annotation_format",
-        question.offers_tool.then(annotation),
-    );
-    body
-}
-
-fn cohere_chat(question: &Question) -> Value {
-    let mut body = json!({
-        "model": question.model, "messages": [{"role": "user", "content": question.prompt}],
-        "stream": question.is_stream,
-    });
-    set(&mut body, "max_tokens", question.output_cap);
-    set(&mut body, "tools", question.offers_tool.then(function));
-    body
-}
-
-fn cohere_chat_v1(question: &Question) -> Value {
-    let mut body = json!({"model": question.model, "message": question.prompt, "stream": question.is_stream});
-    set(&mut body, "max_tokens", question.output_cap);
-    let tool = || {
-        let city = json!({"description": "Where", "type": "str", "required": true});
-        json!([{"name": "weather", "description": "The weather", "parameter_definitions": {"city": city}}])
-    };
-    set(&mut body, "tools", question.offers_tool.then(tool));
-    body
-}
-
-fn cohere_inputs(question: &Question) -> Value {
-    let mut parts = vec![json!({"type": "text", "text": question.prompt})];
-    if question.offers_tool {
-        parts.push(json!({"type": "image_url", "image_url": {"url": PICTURE}}));
-    }
-    let inputs = vec![json!({"content": parts}); usize::try_from(question.pieces).unwrap()];
-    json!({
-        "model": question.model, "inputs": inputs, "input_type": "search_document", "embedding_types": ["float"],
-    })
-}
-
-fn cohere_texts(question: &Question) -> Value {
-    json!({"model": question.model, "texts": question.texts(), "input_type": "search_document"})
-}
-
-fn documents(question: &Question) -> Value {
-    let documents = vec!["A document of a few words."; usize::try_from(question.pieces * 40).unwrap()];
-    json!({"model": question.model, "query": question.prompt, "documents": documents})
 }
 
 /// What stands between quotation marks anywhere in the adapters: every template is among it.
@@ -371,6 +317,12 @@ fn words_of_adapters() -> BTreeSet<String> {
     words
 }
 
+/// Every provider there is, and one that a user brings.
+fn providers() -> impl Iterator<Item = &'static str> {
+    let named = adapter::all().iter().map(|adapter| adapter.id());
+    named.chain([MINE])
+}
+
 #[test]
 fn every_call_that_an_adapter_lets_through_is_in_the_table() {
     let paths = words_of_adapters().into_iter().map(|word| {
@@ -384,15 +336,16 @@ fn every_call_that_an_adapter_lets_through_is_in_the_table() {
 
     let mut let_through = BTreeSet::new();
     for path in paths {
-        for adapter in adapter::all() {
-            let route = adapter.route(&Method::POST, &path, None);
+        for provider in providers() {
+            let url = format!("/{provider}{path}");
+            let route = adapter::at_path(&url).and_then(|(adapter, _)| adapter.route(&Method::POST, &path, None));
             if let Some(RouteKind::Call(..)) = route.map(|route| route.kind) {
-                let_through.insert((adapter.id(), path.clone()));
+                let_through.insert(url);
             }
         }
     }
 
-    let path = |operation: &Operation| operation.path.trim_end_matches("?alt=sse").to_owned();
-    let in_table = OPERATIONS.iter().map(|operation| (operation.provider, path(operation)));
+    let own = OPERATIONS.iter().filter(|operation| !operation.is_translated);
+    let in_table = own.map(|operation| operation.url("MODEL").trim_end_matches("?alt=sse").to_owned());
     assert_eq!(let_through, in_table.collect());
 }

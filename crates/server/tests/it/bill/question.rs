@@ -7,6 +7,8 @@ use super::operations::{Answers, OPERATIONS, Operation, Streams};
 /// One call, and what becomes of it.
 pub(super) struct Drawn {
     pub(super) operation: &'static Operation,
+    /// As the provider calls it.
+    pub(super) model: &'static str,
     pub(super) question: Question,
     /// What the provider is to do differently, for the reader of a failure; it stands in the prompt.
     pub(super) switches: String,
@@ -18,7 +20,7 @@ pub(super) struct Drawn {
 /// What is asked, in no provider's words.
 #[expect(clippy::struct_excessive_bools, reason = "drawn independently of each other")]
 pub(super) struct Question {
-    pub(super) model: &'static str,
+    pub(super) model: String,
     pub(super) is_stream: bool,
     pub(super) prompt: String,
     pub(super) output_cap: Option<u64>,
@@ -30,6 +32,14 @@ pub(super) struct Question {
     pub(super) cache_lifetime: Option<&'static str>,
     /// Texts, documents or pages.
     pub(super) pieces: u64,
+}
+
+impl Drawn {
+    /// Whether the client may learn nothing, not even the call's id.
+    pub(super) fn may_go_unheard(&self) -> bool {
+        let breaks_off = ["cut=", "chunking=", "tail="];
+        self.hang_up == Some(HangUp::AtOnce) || breaks_off.iter().any(|switch| self.switches.contains(switch))
+    }
 }
 
 /// When the client stops listening.
@@ -63,9 +73,13 @@ pub(super) fn draw(seed: u64, number: u64) -> Drawn {
         Streams::Always => true,
     };
     let mut question = Question {
-        model,
+        model: if operation.is_translated {
+            format!("{}/{model}", operation.provider)
+        } else {
+            model.to_owned()
+        },
         is_stream,
-        prompt: "Say something. ".repeat(dice.length()),
+        prompt: "Say something. ".repeat(dice.length(operation.answers)),
         output_cap: dice.comes_up(70).then(|| 1 + dice.below(400) as u64),
         asks_usage: dice.comes_up(50),
         offers_tool: dice.comes_up(30),
@@ -78,11 +92,12 @@ pub(super) fn draw(seed: u64, number: u64) -> Drawn {
     let hang_up = dice.hang_up(is_stream, &mut switches);
     match operation.answers {
         Answers::Text { choices, caches } => {
-            dice.vary_text(&mut question, choices, &mut switches);
-            dice.vary_input(&mut question, caches, &mut switches);
+            dice.vary_text(model, &mut question, choices, &mut switches);
+            let keeps = caches && operation.provider == "anthropic" && !operation.is_translated;
+            dice.vary_input(&mut question, caches, keeps, &mut switches);
         }
-        Answers::Vectors => dice.vary_input(&mut question, false, &mut switches),
-        Answers::Pieces => {}
+        Answers::Vectors => dice.vary_input(&mut question, false, false, &mut switches),
+        Answers::Pieces => question.thinks = dice.comes_up(50),
     }
     if hang_up.is_none() {
         dice.vary_delivery(operation, is_stream, &mut switches);
@@ -91,6 +106,7 @@ pub(super) fn draw(seed: u64, number: u64) -> Drawn {
     question.prompt = format!("{}[[sandbox: {switches}]]", question.prompt);
     Drawn {
         operation,
+        model,
         question,
         switches,
         hang_up,
@@ -123,8 +139,9 @@ impl Dice {
     }
 
     /// Mostly a few words, now and then a book: more than the first price is for.
-    fn length(&mut self) -> usize {
+    fn length(&mut self, answers: Answers) -> usize {
         match self.below(1_000) {
+            _ if answers == Answers::Pieces => self.below(30),
             0..4 => 14_500,
             4..100 => self.below(600),
             _ => self.below(30),
@@ -147,11 +164,10 @@ impl Dice {
         Some(hang_up)
     }
 
-    fn vary_text(&mut self, question: &mut Question, most_choices: u64, switches: &mut Vec<String>) {
+    fn vary_text(&mut self, model: &str, question: &mut Question, most_choices: u64, switches: &mut Vec<String>) {
         let may_think = ["gpt-5", "claude", "gemini-2.5-flash", "gemini-2.5-pro", "magistral"];
-        let is_image = question.model.contains("-image");
-        question.thinks =
-            !is_image && may_think.iter().any(|name| question.model.starts_with(name)) && self.comes_up(40);
+        let is_image = model.contains("-image");
+        question.thinks = !is_image && may_think.iter().any(|name| model.starts_with(name)) && self.comes_up(40);
         question.choices = if self.comes_up(15) {
             1 + self.below(usize::try_from(most_choices).unwrap()) as u64
         } else {
@@ -171,7 +187,7 @@ impl Dice {
         }
     }
 
-    fn vary_input(&mut self, question: &mut Question, caches: bool, switches: &mut Vec<String>) {
+    fn vary_input(&mut self, question: &mut Question, caches: bool, keeps: bool, switches: &mut Vec<String>) {
         let most = question.prompt.len().max(8);
         if most > 200_000 {
             switches.push(format!("input={}", 199_990 + self.below(20)));
@@ -181,7 +197,7 @@ impl Dice {
         if caches && self.comes_up(30) {
             switches.push(format!("cached={}", self.below(most)));
         }
-        if caches && question.model.starts_with("claude") && self.comes_up(30) {
+        if keeps && self.comes_up(30) {
             let (lifetime, switch) = [("5m", "write5m"), ("1h", "write1h")][self.below(2)];
             question.cache_lifetime = Some(lifetime);
             switches.push(format!("{switch}={}", self.below(most)));
@@ -190,7 +206,7 @@ impl Dice {
 
     /// How the answer comes, and whether it does.
     fn vary_delivery(&mut self, operation: &Operation, is_stream: bool, switches: &mut Vec<String>) {
-        let is_sse = is_stream && !operation.path.ends_with(":streamGenerateContent") && operation.path != "/v1/chat";
+        let is_sse = is_stream && operation.streams_events();
         let switch = match self.below(100) {
             0..5 => "usage=missing".to_owned(),
             5..8 => "usage=no-final".to_owned(),

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use aipassport::sandbox::provider::{Bill, Sandbox, SandboxOptions};
 use aipassport_domain::{
+    audit::Happened,
     authorization_details::{AiAccess, Choice, ModelPattern},
     ids::{CallId, GrantId, ProviderId},
     limits::Limits,
     money::Money,
+    price_override::{OwnPrice, OwnRates, PriceOverride, PriceTerms},
     time::Period,
 };
 use aipassport_store::{CallPage, CallRecord, CallsOf, Store};
@@ -17,10 +19,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     books::Told,
     client::Client,
-    operations::{OPERATIONS, Operation},
-    question::{HangUp, draw},
+    operations::{Content, MINE, OPERATIONS, Operation},
+    question::draw,
 };
-use crate::support::{TestBroker, TestUser, grant::TestGrant, ledger::eventually};
+use crate::support::{TestBroker, TestUser, grant::TestGrant, http::FORM_TYPE, ledger::eventually};
 
 /// What a grant may spend at each provider: all that it wants, or on a few calls.
 const RICH: Money = Money::from_cents(100_000_000);
@@ -55,6 +57,41 @@ enum FoundBy {
 pub(super) struct Records {
     all: Vec<CallRecord>,
     places: HashMap<FoundBy, usize>,
+}
+
+/// What the servers of one's own cost, as their owner says and the sandbox bills: dollars for a
+/// million tokens of input, of input from the cache, and of output.
+const OWN_PRICES: [(&str, &str, [&str; 3]); 7] = [
+    ("ollama", "llama3.2:3b", ["0.10", "0.10", "0.40"]),
+    ("ollama", "nomic-embed-text", ["0.01", "0.01", "0.00"]),
+    ("vllm", "qwen3-8b", ["0.20", "0.10", "0.60"]),
+    ("vllm", "meta-llama/Llama-3.1-8B-Instruct", ["0.10", "0.10", "0.10"]),
+    ("vllm", "bge-m3", ["0.02", "0.02", "0.00"]),
+    (MINE, "house-model", ["0.50", "0.50", "1.50"]),
+    (MINE, "house-embedder", ["0.02", "0.02", "0.00"]),
+];
+
+async fn say(broker: &TestBroker, user: &TestUser, provider: &str, model: &str, price: [&str; 3]) {
+    let [input, cached_input, output] = price.map(|dollars| dollars.parse::<Money>().unwrap());
+    let said = PriceOverride {
+        provider: ProviderId::new(provider),
+        model: Some(model.to_owned()),
+        price: OwnPrice {
+            max_output_tokens: Some(4_096),
+            ..OwnPrice::of(PriceTerms::PerMillion(OwnRates {
+                input,
+                output,
+                cached_input: Some(cached_input),
+            }))
+        },
+    };
+    let set = Happened::PriceSet {
+        provider: said.provider.clone(),
+        model: said.model.clone(),
+        price: said.price,
+    };
+    let event = broker.event(Some(&user.id), set);
+    broker.app.store.set_price(&user.id, &said, &event).await.unwrap();
 }
 
 fn providers() -> BTreeMap<&'static str, Vec<&'static Operation>> {
@@ -96,17 +133,15 @@ impl Stage {
         let (serving, ended) = (sandbox.clone(), end.clone());
         tokio::spawn(async move { serving.serve(listener, ended.cancelled_owned()).await });
 
-        let broker = TestBroker::start_with(|config| {
-            config.upstreams.allow.push(address.to_string());
-            for provider in providers().into_keys() {
-                let base_url = format!("http://{address}/{provider}");
-                config.upstreams.base_urls.push((provider.to_owned(), base_url));
-            }
-        })
-        .await;
+        let broker = TestBroker::start_with(|config| config.upstreams.allow.push(address.to_string())).await;
         let user = broker.user("robin").await;
         for provider in providers().into_keys() {
-            broker.credential(&user, provider, None).await;
+            let path = if provider == MINE { "custom/v1" } else { provider };
+            let base_url = format!("http://{address}/{path}");
+            broker.credential(&user, provider, Some(base_url)).await;
+        }
+        for (provider, model, price) in OWN_PRICES {
+            say(&broker, &user, provider, model, price).await;
         }
         let rich = broker.grant(&user, all_access(RICH)).await;
         let poor = broker.grant(&user, all_access(POOR)).await;
@@ -123,26 +158,27 @@ impl Stage {
     /// Makes one call, and tells how it is found in the ledger.
     pub(super) async fn call(&self, client: &mut Client, seed: u64, number: u64) -> Call {
         let drawn = draw(seed, number);
-        // Who hangs up before the answer never learns the call's id: it is the only one of its grant.
-        let own = match drawn.hang_up {
-            Some(HangUp::AtOnce) => Some(self.broker.grant(&self.user, all_access(RICH)).await),
-            _ => None,
+        // A call whose id nobody may learn is the only one of its grant.
+        let own = if drawn.may_go_unheard() {
+            Some(self.broker.grant(&self.user, all_access(RICH)).await)
+        } else {
+            None
         };
         let grant = own
             .as_ref()
             .unwrap_or(if drawn.is_poor { &self.poor } else { &self.rich });
         let operation = drawn.operation;
-        let path = operation.path.replace("MODEL", drawn.question.model);
+        let (kind, body) = match (operation.body)(&drawn.question) {
+            Content::Json(value) => ("application/json", value.to_string().into()),
+            Content::Form(parts) => (FORM_TYPE, parts.into()),
+        };
         let bearer = grant.bearer();
         let headers = [
             ("authorization", bearer.as_str()),
-            ("content-type", "application/json"),
+            ("content-type", kind),
             ("anthropic-version", "2023-06-01"),
         ];
-        let body = (operation.body)(&drawn.question).to_string();
-        let request = self
-            .broker
-            .request("POST", &format!("/{}{path}", operation.provider), &headers, body.into());
+        let request = self.broker.request("POST", &operation.url(drawn.model), &headers, body);
         let heard = client.send(&self.broker, request, drawn.hang_up).await;
         Call {
             number,
