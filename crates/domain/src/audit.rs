@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{AppKeyId, AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, ProviderId, TenantId, UserId},
+    ledger::Level,
     money::Money,
     time::Timestamp,
     usage::TruthLabel,
@@ -71,6 +72,12 @@ pub enum Happened {
     CredentialRemoved {
         credential_id: CredentialId,
         provider: ProviderId,
+    },
+    /// Its provider was asked whether it accepts it.
+    CredentialChecked {
+        credential_id: CredentialId,
+        provider: ProviderId,
+        result: KeyCheck,
     },
     CredentialRefusedByProvider {
         provider: ProviderId,
@@ -162,7 +169,17 @@ pub enum Happened {
     },
     /// A cap was reached; once for each window.
     LimitReached {
+        #[serde(default, skip_serializing_if = "Level::is_grant")]
+        level: Level,
         rule: String,
+    },
+    /// An app, a user or a tenant was given limits above those of its grants, or lost them.
+    LimitsChanged {
+        level: Level,
+        /// The app, where they are one's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<ClientId>,
+        limits: serde_json::Value,
     },
 }
 
@@ -184,6 +201,34 @@ pub enum RevocationReason {
     ByClient,
     CodeReplayed,
     RefreshTokenReused,
+}
+
+/// What became of asking a provider whether it accepts a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyCheck {
+    Works,
+    Refused,
+    /// It answered something that says neither.
+    Unclear,
+    NotReached,
+}
+
+impl KeyCheck {
+    const ALL: [Self; 4] = [Self::Works, Self::Refused, Self::Unclear, Self::NotReached];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Works => "works",
+            Self::Refused => "refused",
+            Self::Unclear => "unclear",
+            Self::NotReached => "not_reached",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|check| check.as_str() == text)
+    }
 }
 
 /// How a call ended, whatever it cost.

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod limits;
 pub mod money;
 pub mod policy;
+pub mod price_override;
 pub mod secret;
 pub mod time;
 pub mod usage;

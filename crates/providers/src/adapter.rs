@@ -1,13 +1,16 @@
 //! What the gateway asks of a provider, and the providers there are.
 
-use aipassport_domain::{authorization_details::Capability, ids::ProviderId};
+use aipassport_domain::{audit::KeyCheck, authorization_details::Capability, ids::ProviderId};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::InvalidHeaderValue};
 use percent_encoding::percent_decode_str;
 
 use crate::{
     anthropic::{self, Anthropic},
+    cohere::{self, Cohere},
+    gemini::{self, Gemini},
     meter::{AnswerFormat, StreamForm},
+    mistral::{self, Mistral},
     openai::{self, OpenAi},
     prices::PriceBook,
     refusal::Refusal,
@@ -60,6 +63,26 @@ pub trait ProviderAdapter: Send + Sync {
     /// key, no right, no money. It is the user's affair, not the client's, and never passed on.
     fn is_credential_error(&self, status: StatusCode, body: &[u8]) -> bool;
 
+    /// The free request that shows whether a key works. Nothing of a client's is part of it.
+    fn key_check(&self) -> KeyQuestion {
+        KeyQuestion {
+            path: "/v1/models",
+            headers: &[],
+        }
+    }
+
+    /// What the answer to [`key_check`](Self::key_check) says of the key. Of one that does not say
+    /// yes, `body` is the beginning.
+    fn key_verdict(&self, status: StatusCode, body: &[u8]) -> KeyCheck {
+        match status {
+            status if status.is_success() => KeyCheck::Works,
+            // The provider knows the key: one that may call models need not be allowed to list them.
+            StatusCode::FORBIDDEN => KeyCheck::Unclear,
+            status if self.is_credential_error(status, body) => KeyCheck::Refused,
+            _ => KeyCheck::Unclear,
+        }
+    }
+
     /// A refusal in the provider's own error shape, as `application/json`, so that its SDKs raise
     /// their own classes.
     fn refusal(&self, refusal: &Refusal<'_>) -> (StatusCode, Bytes);
@@ -73,6 +96,14 @@ pub trait ProviderAdapter: Send + Sync {
 
     /// The answer to [`RouteKind::GetModel`] for a model that the grant covers.
     fn model(&self, id: &str) -> Bytes;
+}
+
+/// How a provider is asked about a key: a `GET`, to which the caller adds the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyQuestion {
+    pub path: &'static str,
+    /// Names in lower case.
+    pub headers: &'static [(&'static str, &'static str)],
 }
 
 /// A request on one of a provider's routes, its body whole.
@@ -99,7 +130,7 @@ pub struct Route {
 pub enum RouteKind {
     /// Costs money: read, authorized, reserved, forwarded, metered, settled.
     Call(Capability, Operation),
-    /// Anthropic's counting, free: the same steps, at no cost.
+    /// Counting or cutting into tokens, free: the same steps, at no cost.
     CountTokens,
     /// Answered from the grant; nothing is sent.
     ListModels,
@@ -111,8 +142,20 @@ pub enum RouteKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     ChatCompletions,
+    FimCompletions,
     Responses,
     Messages,
+    GenerateContent,
+    StreamGenerateContent,
+    EmbedContent,
+    Embeddings,
+    Ocr,
+    /// With annotations, at another price.
+    AnnotatedOcr,
+    CohereChat,
+    CohereChatV1,
+    Embed,
+    Rerank,
 }
 
 impl Operation {
@@ -120,24 +163,42 @@ impl Operation {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat_completions",
+            Self::FimCompletions => "fim_completions",
             Self::Responses => "responses",
             Self::Messages => "messages",
+            Self::GenerateContent => "generate_content",
+            Self::StreamGenerateContent => "stream_generate_content",
+            Self::EmbedContent => "embed_content",
+            Self::Embeddings => "embeddings",
+            Self::Ocr | Self::AnnotatedOcr => "ocr",
+            Self::CohereChat | Self::CohereChatV1 => "chat",
+            Self::Embed => "embed",
+            Self::Rerank => "rerank",
         }
     }
 
     /// How its answers are read.
     pub(crate) fn format(self) -> &'static dyn AnswerFormat {
         match self {
-            Self::ChatCompletions => &openai::ChatCompletions,
+            Self::ChatCompletions | Self::FimCompletions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
             Self::Messages => &anthropic::Messages,
+            Self::GenerateContent => &gemini::GenerateContent,
+            Self::StreamGenerateContent => &gemini::StreamGenerateContent,
+            Self::EmbedContent => &gemini::EmbedContent,
+            Self::Embeddings => &mistral::Embeddings,
+            Self::Ocr => &mistral::Ocr { is_annotated: false },
+            Self::AnnotatedOcr => &mistral::Ocr { is_annotated: true },
+            Self::CohereChat => &cohere::Chat,
+            Self::CohereChatV1 => &cohere::ChatV1,
+            Self::Embed | Self::Rerank => &cohere::Billed,
         }
     }
 }
 
 /// Every provider, in the order in which people are shown them.
 pub fn all() -> &'static [&'static dyn ProviderAdapter] {
-    &[&OpenAi, &Anthropic]
+    &[&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere]
 }
 
 /// The provider with this registry id.

@@ -7,6 +7,7 @@
 use aipassport_domain::{
     money::{CostSum, Money, Rate},
     policy::{CallCost, CostCeiling, OutputCap},
+    usage::Usage,
 };
 
 use crate::prices::{MostInput, Outputs, PricedModel, ServiceTier};
@@ -19,6 +20,8 @@ pub(crate) struct Input {
     pub(crate) image_bytes: u64,
     /// Something whose size the body does not tell: a document, a file, a stored conversation.
     pub(crate) has_unsized: bool,
+    /// Some of it may be sound, which can have a price of its own.
+    pub(crate) has_sound: bool,
 }
 
 impl Input {
@@ -26,6 +29,7 @@ impl Input {
         self.images += other.images;
         self.image_bytes += other.image_bytes;
         self.has_unsized |= other.has_unsized;
+        self.has_sound |= other.has_sound;
     }
 }
 
@@ -36,16 +40,20 @@ pub(crate) struct Asked {
     pub(crate) input: Input,
     /// The most that the provider puts before the client's own input.
     pub(crate) hidden_tokens: u64,
+    /// Output that may be billed beside what the output cap allows.
+    pub(crate) uncapped_tokens: u64,
     pub(crate) tokens_per_image: u64,
     /// A context that the request itself opts into, where it is larger than the model's usual one.
     pub(crate) least_context: u64,
     pub(crate) output_cap: Option<u64>,
+    pub(crate) outputs: Outputs,
     pub(crate) choices: u64,
     pub(crate) tier: Option<ServiceTier>,
     /// How often the provider's own tools may run the model again on all it has read.
     pub(crate) rounds: u64,
     /// What those tools cost beside the tokens.
     pub(crate) fees: Money,
+    pub(crate) most_units: Usage,
     /// Whether the provider may add a tenth for the region it runs in.
     pub(crate) has_regional_surcharge: bool,
 }
@@ -65,31 +73,61 @@ pub(crate) fn ceiling(asked: &Asked, model: Option<&PricedModel>) -> (CallCost, 
         (None, None) => return (CallCost::Unbounded("it sets no limit on output tokens"), input_tokens),
     };
 
-    let Some((mut input_cost, mut output_rate)) = prices(asked, model, MostInput::text(input_tokens)) else {
+    let Some((mut input_cost, mut output_rate)) = prices(asked, model, input_tokens) else {
         return (CallCost::Unpriced, input_tokens);
     };
     if asked.has_regional_surcharge {
         input_cost = with_surcharge(input_cost);
         output_rate = Rate::from_nanos_per_million(with_tenth(output_rate.nanos_per_million()));
     }
+    let choices = asked.choices.saturating_mul(asked.rounds.max(1));
+    let mut uncapped = CostSum::default();
+    uncapped.add(asked.uncapped_tokens.saturating_mul(choices), output_rate);
     let cost = CostCeiling {
-        fixed: input_cost.saturating_add(asked.fees),
+        fixed: input_cost.saturating_add(asked.fees).saturating_add(uncapped.total()),
         output_rate,
         output_cap,
-        choices: asked.choices.saturating_mul(asked.rounds.max(1)),
+        choices,
     };
     (CallCost::AtMost(cost), input_tokens)
 }
 
-/// The most that `input` can cost, and the highest rate of output, at whichever service it is.
-fn prices(asked: &Asked, model: &PricedModel, input: MostInput) -> Option<(Money, Rate)> {
-    let (input_cost, output_rate) = model.ceiling(input, Outputs::TEXT)?;
-    let Some(tier) = asked.tier else {
-        return Some((input_cost, output_rate));
+/// The most that so much input can cost, and the highest rate of output, at whichever service it is.
+fn prices(asked: &Asked, model: &PricedModel, input_tokens: u64) -> Option<(Money, Rate)> {
+    let mut most = (Money::ZERO, Rate::ZERO);
+    for input in kinds(asked, model, input_tokens) {
+        raise(&mut most, model.ceiling(input, asked.outputs)?);
+        if let Some(tier) = asked.tier {
+            // The provider may serve the call at the standard tier after all.
+            raise(&mut most, model.service_tier(tier)?.ceiling(input, asked.outputs)?);
+        }
+    }
+    let units = model.cost(&asked.most_units)?;
+    Some((most.0.saturating_add(units), most.1))
+}
+
+/// All of the input as each kind of it that has a price of its own: no mixture of them costs more
+/// than the dearest alone.
+fn kinds(asked: &Asked, model: &PricedModel, tokens: u64) -> impl Iterator<Item = MostInput> {
+    let rates = model.rates();
+    let sound = MostInput {
+        audio_tokens: tokens,
+        ..MostInput::default()
     };
-    // The provider may serve the call at the standard tier after all.
-    let (tier_cost, tier_rate) = model.service_tier(tier)?.ceiling(input, Outputs::TEXT)?;
-    Some((input_cost.max(tier_cost), output_rate.max(tier_rate)))
+    let images = MostInput {
+        image_tokens: tokens,
+        ..MostInput::default()
+    };
+    let can_be_sound = asked.input.has_sound && rates.audio_input.is_some();
+    let has_images = asked.input.images > 0 || asked.input.has_unsized;
+    let can_be_images = has_images && rates.image_input.is_some();
+    std::iter::once(MostInput::text(tokens))
+        .chain(can_be_sound.then_some(sound))
+        .chain(can_be_images.then_some(images))
+}
+
+fn raise(most: &mut (Money, Rate), (cost, rate): (Money, Rate)) {
+    *most = (most.0.max(cost), most.1.max(rate));
 }
 
 /// A token is at least one byte of the text it stands for, and text is never longer than the JSON
@@ -99,6 +137,7 @@ fn input_ceiling(asked: &Asked, model: &PricedModel) -> Option<u64> {
         images,
         image_bytes,
         has_unsized,
+        ..
     } = asked.input;
     let counted = asked
         .body_bytes

@@ -5,8 +5,9 @@ use std::ops::Range;
 use aipassport_domain::{
     authorization_details::{Capability, Features},
     ids::ProviderId,
-    money::Money,
-    policy::{Call, CallCost},
+    money::{Money, Rate},
+    policy::{Call, CallCost, CostCeiling, OutputCap},
+    usage::Usage,
 };
 
 use crate::{
@@ -14,14 +15,14 @@ use crate::{
     ceiling::{Asked, Input, ceiling},
     json::Reader,
     meter::Metering,
-    prices::{PriceBook, ServiceTier},
+    prices::{Outputs, PriceBook, PricedModel, ServiceTier},
     request::{ReadError, ReadRequest, UpstreamBody},
 };
 
 pub(crate) struct Draft {
     provider: ProviderId,
-    capability: Capability,
-    operation: Operation,
+    pub(crate) capability: Capability,
+    pub(crate) operation: Operation,
     pub(crate) body: UpstreamBody,
     body_bytes: u64,
     /// Where the object opens.
@@ -32,12 +33,20 @@ pub(crate) struct Draft {
     pub(crate) input: Input,
     pub(crate) choices: u64,
     caps: Vec<Cap>,
+    /// Where a cap goes that the client did not give, if not before the members of the whole.
+    pub(crate) new_cap: Option<NewCap>,
+    /// What it can be answered with; nothing, of what only reads.
+    pub(crate) outputs: Outputs,
     /// Why nothing bounds the cost.
     pub(crate) unbounded: Option<&'static str>,
     pub(crate) tier: Option<ServiceTier>,
     pub(crate) rounds: u64,
     pub(crate) fees: Money,
+    /// The most of what is priced by the piece, beside the tokens.
+    pub(crate) most_units: Usage,
     pub(crate) hidden_tokens: u64,
+    /// Output that may be billed beside what the output cap allows.
+    pub(crate) uncapped_tokens: u64,
     pub(crate) least_context: u64,
     pub(crate) reasoning: Reasoning,
     /// The provider may write for a while before it shows what it has written.
@@ -59,6 +68,13 @@ struct Cap {
     range: Range<usize>,
     /// `None` where it is null.
     asked: Option<u64>,
+}
+
+/// Where in the body an output cap goes, and what stands around it.
+pub(crate) struct NewCap {
+    pub(crate) range: Range<usize>,
+    pub(crate) before: &'static str,
+    pub(crate) after: &'static str,
 }
 
 /// What differs between providers in how a draft becomes a request.
@@ -89,11 +105,15 @@ impl Draft {
             input: Input::default(),
             choices: 1,
             caps: Vec::new(),
+            new_cap: None,
+            outputs: Outputs::TEXT,
             unbounded: None,
             tier: None,
             rounds: 1,
             fees: Money::ZERO,
+            most_units: Usage::default(),
             hidden_tokens: 0,
+            uncapped_tokens: 0,
             least_context: 0,
             reasoning: Reasoning::Unsaid,
             holds_output_back: false,
@@ -169,10 +189,13 @@ impl Draft {
     }
 
     pub(crate) fn into_call(mut self, shape: &Shape, prices: &PriceBook) -> Result<ReadRequest, ReadError> {
-        let output_cap = self.place_cap(shape.cap_member);
+        let output_cap = if self.outputs == Outputs::NONE {
+            Some(0)
+        } else {
+            self.place_cap(shape.cap_member)
+        };
         let model = self.model.take().filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
-        let provider = self.provider.clone();
-        let known = prices.model(&provider, &model);
+        let known = prices.model(&self.provider, &model);
         if let (Some(tier), Some(known)) = (self.tier, known)
             && known.service_tier(tier).is_none()
         {
@@ -183,29 +206,54 @@ impl Draft {
         }
 
         let asked = self.asked(shape, output_cap);
-        let (known_cost, input_tokens) = ceiling(&asked, known);
-        let cost = match (known_cost, self.unbounded) {
+        let (cost, input_tokens) = ceiling(&asked, known);
+        let shows_all_output = self.is_stream
+            && !self.holds_output_back
+            && (self.reasoning == Reasoning::Off || known.is_some_and(|model| !model.may_reason));
+        Ok(self.into_request(model, cost, input_tokens, shows_all_output))
+    }
+
+    /// A call after which the provider writes nothing: no output cap goes upstream. `most` is the
+    /// most that it can cost at a model's prices, as far as they are known.
+    pub(crate) fn into_reading(
+        mut self,
+        prices: &PriceBook,
+        most: impl FnOnce(&PricedModel) -> Option<Money>,
+    ) -> Result<ReadRequest, ReadError> {
+        let model = self.model.take().filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
+        let cost = match prices.model(&self.provider, &model).and_then(most) {
+            Some(most) => CallCost::AtMost(CostCeiling {
+                fixed: most,
+                output_rate: Rate::ZERO,
+                output_cap: OutputCap::Asked(0),
+                choices: 1,
+            }),
+            None => CallCost::Unpriced,
+        };
+        Ok(self.into_request(model, cost, 0, false))
+    }
+
+    fn into_request(self, model: String, cost: CallCost, input_tokens: u64, shows_all_output: bool) -> ReadRequest {
+        let cost = match (cost, self.unbounded) {
             (CallCost::AtMost(_), Some(reason)) => CallCost::Unbounded(reason),
             (cost, _) => cost,
         };
         let metering = Metering {
             operation: self.operation,
             model: model.clone(),
-            provider: provider.clone(),
+            provider: self.provider.clone(),
             ceiling: match cost {
                 CallCost::AtMost(ceiling) => Some(ceiling),
                 _ => None,
             },
             input_tokens,
             tier: self.tier,
-            shows_all_output: self.is_stream
-                && !self.holds_output_back
-                && (self.reasoning == Reasoning::Off || known.is_some_and(|model| !model.may_reason)),
+            shows_all_output,
             hides_usage: self.hides_usage,
         };
-        Ok(ReadRequest {
+        ReadRequest {
             call: Call {
-                provider,
+                provider: self.provider,
                 model,
                 capability: self.capability,
                 features: self.features,
@@ -214,7 +262,7 @@ impl Draft {
             is_stream: self.is_stream,
             body: self.body,
             metering,
-        })
+        }
     }
 
     fn asked(&self, shape: &Shape, output_cap: Option<u64>) -> Asked {
@@ -222,13 +270,16 @@ impl Draft {
             body_bytes: self.body_bytes,
             input: self.input,
             hidden_tokens: self.hidden_tokens,
+            uncapped_tokens: self.uncapped_tokens,
             tokens_per_image: shape.tokens_per_image,
             least_context: self.least_context,
             output_cap,
+            outputs: self.outputs,
             choices: self.choices,
             tier: self.tier,
             rounds: self.rounds,
             fees: self.fees,
+            most_units: self.most_units,
             has_regional_surcharge: shape.has_regional_surcharge,
         }
     }
@@ -242,7 +293,10 @@ impl Draft {
             }
         }
         if asked.is_none() && !self.body.has_cap() {
-            self.body.insert_cap(self.brace, preferred);
+            match self.new_cap.take() {
+                Some(NewCap { range, before, after }) => self.body.put_cap(range, before, after),
+                None => self.body.insert_cap(self.brace, preferred),
+            }
         }
         asked
     }

@@ -1,7 +1,7 @@
 //! The wire formats of AI providers, as pure functions: nothing here sends, waits or stores.
 //!
 //! Begin with [`adapter::ProviderAdapter`]: what the gateway asks of a provider, in the order in
-//! which it asks. Each provider has a folder (`openai`, `anthropic`). What they share: how a body
+//! which it asks. Each provider has a folder (`openai`, `anthropic`, …). What they share: how a body
 //! is read once (`json`, `draft`) and sent on with few bytes changed ([`request`]), the most a
 //! call can cost (`ceiling`, [`prices`]), how a stream is cut into events (`events`) and metered
 //! ([`meter`]), and why the gateway answers by itself ([`refusal`]).
@@ -9,12 +9,15 @@
 pub mod adapter;
 mod anthropic;
 mod ceiling;
+mod cohere;
 mod deltas;
 mod draft;
 mod events;
+mod gemini;
 mod headers;
 mod json;
 pub mod meter;
+mod mistral;
 mod openai;
 pub mod prices;
 pub mod refusal;

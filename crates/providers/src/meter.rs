@@ -227,6 +227,12 @@ impl CacheWrites {
 }
 
 impl Metered {
+    /// The usage of the whole answer.
+    pub(crate) fn report_all(&mut self, usage: Usage) {
+        self.report(usage);
+        self.is_usage_final = true;
+    }
+
     /// Counts only grow: a provider that reports twice adds up as it goes. Writes to a cache are
     /// added up before, in [`CacheWrites`].
     pub(crate) fn report(&mut self, usage: Usage) {

@@ -17,6 +17,8 @@ pub struct Refusal<'a> {
     pub request_id: &'a str,
     /// Where the user can raise the limit that was reached.
     pub raise_url: Option<&'a str>,
+    /// After how many seconds it is worth asking again; as in the answer's `Retry-After`.
+    pub retry_after_seconds: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -58,18 +60,21 @@ impl Refusal<'_> {
         (self.reason.status(), headers::json(&body))
     }
 
-    /// The object `aipassport` that every refusal carries, whatever the provider's shape.
+    /// The object `aipassport` that every refusal carries, whatever the provider's shape. Of a limit
+    /// that other apps share it tells which one, and no amounts: those say what the others do.
     pub(crate) fn passport(&self) -> Value {
         let limit = match &self.reason {
             Reason::Denied(Denial::Limit(reached)) => Some(reached),
             _ => None,
         };
         let state = limit.map(|reached| &reached.state);
+        let own = state.filter(|state| state.level.is_of_one_app());
         json!({
             "rule": self.reason.rule(),
-            "limit": state.map(|state| state.limit),
-            "used": state.map(|state| state.used),
-            "reserved": state.map(|state| state.reserved),
+            "level": state.map(|state| state.level),
+            "limit": own.map(|state| state.limit),
+            "used": own.map(|state| state.used),
+            "reserved": own.map(|state| state.reserved),
             "resets_at": state.and_then(|state| state.resets_at),
             "retryable": limit.map_or_else(|| self.reason.is_passing(), |reached| reached.retryable),
             "raise_url": self.raise_url,

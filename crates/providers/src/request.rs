@@ -35,9 +35,10 @@ struct Edit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum EditText {
     Fixed(Cow<'static, str>),
-    /// The output cap as a new member with this name, before the others.
+    /// The output cap between these, where the client gave none.
     NewCap {
-        member: &'static str,
+        before: Cow<'static, str>,
+        after: &'static str,
     },
     /// The output cap, unless the client's own is as low.
     LowerCap {
@@ -63,9 +64,15 @@ impl UpstreamBody {
         self.replace(brace + 1..brace + 1, format!("{name_and_value},"));
     }
 
+    /// Puts the cap as a member right after the opening brace at `brace` of an object that has others.
     pub(crate) fn insert_cap(&mut self, brace: usize, member: &'static str) {
-        let text = EditText::NewCap { member };
-        let range = brace + 1..brace + 1;
+        self.put_cap(brace + 1..brace + 1, format!("\"{member}\":"), ",");
+    }
+
+    /// Puts the cap between `before` and `after` in place of `range`.
+    pub(crate) fn put_cap(&mut self, range: Range<usize>, before: impl Into<Cow<'static, str>>, after: &'static str) {
+        let before = before.into();
+        let text = EditText::NewCap { before, after };
         self.edits.push(Edit { range, text });
     }
 
@@ -97,7 +104,9 @@ impl UpstreamBody {
             sent.extend_from_slice(self.original.get(copied..edit.range.start).unwrap_or_default());
             match &edit.text {
                 EditText::Fixed(text) => sent.extend_from_slice(text.as_bytes()),
-                EditText::NewCap { member } => sent.extend_from_slice(format!("\"{member}\":{output_cap},").as_bytes()),
+                EditText::NewCap { before, after } => {
+                    sent.extend_from_slice(format!("{before}{output_cap}{after}").as_bytes());
+                }
                 EditText::LowerCap { .. } => sent.extend_from_slice(output_cap.to_string().as_bytes()),
             }
             copied = edit.range.end;

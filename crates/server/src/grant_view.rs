@@ -5,7 +5,7 @@ use aipassport_domain::{
     authorization_details::AiAccess,
     grant::{Grant, GrantStatus},
     ids::{ClientId, GrantId, ProviderId, UserId},
-    ledger::{Account, Amount, LimitRule},
+    ledger::{Account, Amount, Level, LimitRule},
     time::{Period, Timestamp},
 };
 use aipassport_store::{Store, StoreError};
@@ -29,8 +29,8 @@ pub struct GrantView {
 pub struct LimitView {
     pub provider: ProviderId,
     pub rule: LimitRule,
-    /// What the limit belongs to; only grants have limits yet.
-    pub level: &'static str,
+    /// What the limit belongs to: here, the grant.
+    pub level: Level,
     pub limit: Amount,
     pub used: Amount,
     pub reserved: Amount,
@@ -69,7 +69,7 @@ pub fn limits(provider: &ProviderId, account: &Account, now: Timestamp) -> Vec<L
     let view = |state: aipassport_domain::ledger::LimitState| LimitView {
         provider: provider.clone(),
         rule: state.rule,
-        level: "grant",
+        level: state.level,
         left: state.left(),
         limit: state.limit,
         used: state.used,

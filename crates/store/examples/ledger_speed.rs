@@ -21,7 +21,7 @@ use aipassport_domain::{
     fixtures,
     grant::Grant,
     ids::CallId,
-    ledger::{Account, Settlement},
+    ledger::{Account, Level, Settlement},
     money::Money,
     policy::Permit,
     usage::TruthLabel,
@@ -127,7 +127,7 @@ fn grant() -> Grant {
 fn add_grant(path: &std::path::Path) {
     let grant = grant();
     let access = grant.authorization_details.first().unwrap();
-    let state = serde_json::to_string(&Account::open(&access.limits, "Europe/Berlin")).unwrap();
+    let state = serde_json::to_string(&Account::open(Level::Grant, &access.limits, "Europe/Berlin")).unwrap();
     let connection = rusqlite::Connection::open(path).unwrap();
     connection.execute_batch("pragma foreign_keys = off").unwrap();
     connection

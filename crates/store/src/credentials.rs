@@ -1,7 +1,7 @@
 //! Provider credentials: the users' secrets at providers, sealed.
 
 use aipassport_domain::{
-    audit::AuditEvent,
+    audit::{AuditEvent, KeyCheck},
     ids::{CredentialId, ProviderId, TenantId, UserId},
     secret::Sealed,
     time::Timestamp,
@@ -9,7 +9,7 @@ use aipassport_domain::{
 
 use crate::{
     Store, StoreError, audit, grants,
-    sql::{Row, sql},
+    sql::{Row, corrupt, sql},
     users,
 };
 
@@ -27,12 +27,22 @@ pub struct ProviderCredential {
     pub last_used_at: Option<Timestamp>,
     /// When the provider last said that it does not accept it.
     pub refused_at: Option<Timestamp>,
+    /// What became of the last time that the provider was asked about it.
+    pub checked: Option<KeyChecked>,
+}
+
+/// An answer about a key, and when it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyChecked {
+    pub at: Timestamp,
+    pub result: KeyCheck,
 }
 
 macro_rules! select_credentials {
     ($which:literal) => {
         concat!(
-            "select tenant_id, id, user_id, provider, base_url, sealed, last_four, created_at, last_used_at, refused_at
+            "select tenant_id, id, user_id, provider, base_url, sealed, last_four, created_at, last_used_at, refused_at,
+                    checked_at, check_result
              from provider_credentials ",
             $which
         )
@@ -46,8 +56,8 @@ impl Store {
         users::hold(&mut tx, &credential.tenant_id, &credential.user_id).await?;
         sql(
             "insert into provider_credentials (tenant_id, id, user_id, provider, base_url, sealed, last_four,
-                                               created_at, last_used_at, refused_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                                               created_at, last_used_at, refused_at, checked_at, check_result)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(&credential.tenant_id)
         .bind(&credential.id)
@@ -59,6 +69,8 @@ impl Store {
         .bind(credential.created_at)
         .bind(credential.last_used_at)
         .bind(credential.refused_at)
+        .bind(credential.checked.map(|checked| checked.at))
+        .bind(credential.checked.map(|checked| checked.result.as_str()))
         .execute(&mut *tx)
         .await?;
         grants::raise_versions_of_user(&mut tx, &credential.tenant_id, &credential.user_id).await?;
@@ -154,6 +166,34 @@ impl Store {
         Ok(true)
     }
 
+    /// Notes what became of asking the provider about the credential at the event's time, and with it
+    /// whether it is refused. `false`, and no event, if there is none.
+    pub async fn record_key_check(
+        &self,
+        id: &CredentialId,
+        result: KeyCheck,
+        event: &AuditEvent,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin_write().await?;
+        let recorded = sql("update provider_credentials set checked_at = $3, check_result = $4,
+                 refused_at = case $4 when 'works' then null
+                                      when 'refused' then coalesce(refused_at, $3)
+                                      else refused_at end
+             where tenant_id = $1 and id = $2")
+        .bind(&event.tenant_id)
+        .bind(id)
+        .bind(event.at)
+        .bind(result.as_str())
+        .changed(&mut *tx)
+        .await?;
+        if !recorded {
+            return Ok(false);
+        }
+        audit::record(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
     /// Notes that the credential was used at `now`, and so was not refused. May be repeated; once a
     /// minute is enough.
     pub async fn mark_credential_used(
@@ -185,5 +225,14 @@ fn read(row: &Row) -> Result<ProviderCredential, StoreError> {
         created_at: row.time("created_at")?,
         last_used_at: row.maybe_time("last_used_at")?,
         refused_at: row.maybe_time("refused_at")?,
+        checked: read_checked(row)?,
     })
+}
+
+fn read_checked(row: &Row) -> Result<Option<KeyChecked>, StoreError> {
+    let (Some(at), Some(result)) = (row.maybe_time("checked_at")?, row.maybe_text("check_result")?) else {
+        return Ok(None);
+    };
+    let result = KeyCheck::parse(&result).ok_or_else(|| corrupt(result))?;
+    Ok(Some(KeyChecked { at, result }))
 }

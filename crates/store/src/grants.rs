@@ -16,7 +16,7 @@ use crate::{
     ProviderCredential, Store, StoreError, accounts, audit, clients,
     open::Engine,
     sql::{Row, Statement, Transaction, corrupt, engine_of, sql},
-    users,
+    tenants, users,
 };
 
 /// A grant with all that decides, besides the ledger, whether it admits a call: what the gateway
@@ -282,6 +282,7 @@ pub(crate) async fn make(
     let Some(time_zone) = users::hold(tx, tenant_id, &new.user_id).await? else {
         return Ok(None);
     };
+    tenants::hold(tx, tenant_id).await?;
     sql(
         "insert into grants (tenant_id, id, user_id, client_id, authorization_details, version, created_at, expires_at)
          values ($1, $2, $3, $4, $5, 1, $6, $7)",

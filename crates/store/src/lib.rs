@@ -22,6 +22,7 @@ mod data_keys;
 mod error;
 mod grants;
 mod ledger;
+mod limits;
 mod migrations;
 mod open;
 mod refresh_tokens;
@@ -29,17 +30,19 @@ mod sign_in;
 mod signing_keys;
 mod sql;
 mod sweep;
+mod tenants;
 mod users;
 
 pub use app_keys::{AppKey, NewAppKey, NewTool};
 pub use audit::AuditRecord;
 pub use authorization_requests::Decision;
 pub use codes::{CodeRecord, NewCode, Redemption};
-pub use credentials::ProviderCredential;
+pub use credentials::{KeyChecked, ProviderCredential};
 pub use error::{OpenError, StoreError};
 pub use grants::LiveGrant;
 pub use ledger::{
-    CallPage, CallRecord, CallsOf, DaySpend, Fault, Finding, Ledger, RefusalCount, ReserveError, SettledCall,
+    AccountOf, CallPage, CallRecord, CallsOf, DaySpend, Fault, Finding, Ledger, LimitsOf, RefusalCount, ReserveError,
+    SettledCall,
 };
 pub use open::{DatabaseUrl, Store};
 pub use refresh_tokens::{NewRefreshToken, RefreshToken, Rotation};

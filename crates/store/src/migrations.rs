@@ -33,8 +33,10 @@ const MIGRATIONS: &[Migration] = migrations! {
     1 "0001_consent_path",
     2 "0002_ledger",
     3 "0003_usage_classes",
+    4 "0004_levels",
     7 "0007_consent_digest",
     8 "0008_app_keys",
+    9 "0009_key_checks",
 };
 
 impl Migration {

@@ -180,6 +180,20 @@ pub(crate) async fn hold(
     row.map(|row| row.text("time_zone")).transpose()
 }
 
+/// As [`hold`], whether the user is suspended or not.
+pub(crate) async fn hold_any(
+    tx: &mut Transaction,
+    tenant_id: &TenantId,
+    id: &UserId,
+) -> Result<Option<String>, StoreError> {
+    let row = sql("update users set name = name where tenant_id = $1 and id = $2 returning time_zone")
+        .bind(tenant_id)
+        .bind(id)
+        .first(&mut **tx)
+        .await?;
+    row.map(|row| row.text("time_zone")).transpose()
+}
+
 pub(crate) async fn time_zone(tx: &mut Transaction, tenant_id: &TenantId, id: &UserId) -> Result<String, StoreError> {
     let row = sql("select time_zone from users where tenant_id = $1 and id = $2")
         .bind(tenant_id)

@@ -199,7 +199,7 @@ impl TryFrom<LimitsOnWire> for Limits {
 }
 
 impl ModelPattern {
-    fn check(&self) -> Result<(), InvalidAuthorizationDetails> {
+    pub(crate) fn check(&self) -> Result<(), InvalidAuthorizationDetails> {
         let (text, shortest) = match self {
             Self::Exact(id) => (id, 1),
             Self::Prefix { prefix } => (prefix, 2),

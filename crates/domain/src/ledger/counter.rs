@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, LimitReached, LimitRule, LimitState};
+use super::{Amount, Level, LimitReached, LimitRule, LimitState};
 use crate::{limits::Window, money::Money, time::Timestamp};
 
 /// A budget in nano-dollars or a cap in requests, in its present window.
@@ -84,11 +84,11 @@ impl Counter {
         had_room && self.used >= self.limit
     }
 
-    pub(super) fn check(&self, rule: LimitRule, wanted: u64) -> Result<(), LimitReached> {
+    pub(super) fn check(&self, level: Level, rule: LimitRule, wanted: u64) -> Result<(), LimitReached> {
         if self.fits(wanted) {
             return Ok(());
         }
-        let state = self.state(rule);
+        let state = self.state(level, rule);
         let fits_without_holds = self.used.saturating_add(wanted) <= self.limit;
         let fits_in_next_window = wanted <= self.limit && state.resets_at.is_some();
         let retry_at = if fits_without_holds {
@@ -104,12 +104,13 @@ impl Counter {
         })
     }
 
-    pub(super) fn state(&self, rule: LimitRule) -> LimitState {
+    pub(super) fn state(&self, level: Level, rule: LimitRule) -> LimitState {
         let amount = |count: u64| match rule {
             LimitRule::Budget => Amount::Money(money(count)),
             _ => Amount::Count(count),
         };
         LimitState {
+            level,
             rule,
             limit: amount(self.limit),
             used: amount(self.used),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Level;
 use crate::{limits::Window, money::Money, time::Timestamp};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,7 @@ impl LimitRule {
 /// Where one limit stands, as `/passport/self` and the pages show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitState {
+    pub level: Level,
     pub rule: LimitRule,
     pub limit: Amount,
     pub used: Amount,
@@ -93,8 +95,29 @@ pub struct LimitReached {
 impl fmt::Display for LimitReached {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let LimitState {
-            limit, used, reserved, ..
+            level,
+            limit,
+            used,
+            reserved,
+            ..
         } = &self.state;
+        let rule = self.rule.as_str();
+        match level {
+            Level::Grant => {}
+            Level::App => out.write_str("all grants of this app together: ")?,
+            Level::User => {
+                return write!(
+                    out,
+                    "{rule}: this call does not fit into what the user lets all apps use"
+                );
+            }
+            Level::Tenant => {
+                return write!(
+                    out,
+                    "{rule}: this call does not fit into what all users may use together"
+                );
+            }
+        }
         match self.rule {
             LimitRule::Budget => write!(
                 out,

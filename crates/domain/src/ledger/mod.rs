@@ -1,18 +1,24 @@
-//! What is left: one account for each grant and provider, and the one decision whether a call fits.
+//! What is left: an account for each grant and provider, and for each app, user and tenant that has
+//! limits of its own; and the one decision whether a call fits into all that apply.
 //!
-//! An [`Account`] is plain data. The store loads it, asks it, and writes it back in the same
-//! transaction, so that the whole decision (budget, request cap, rate, concurrency) is atomic and
-//! durable; nothing here knows how. For every counter, `used + reserved <= limit` at every moment,
-//! unless the user has lowered the limit below what was spent.
+//! An [`Account`] is plain data. The store loads those that apply to a call, [reserves](reserve) on
+//! all of them or none, and writes them back in the same transaction, so that the whole decision
+//! (budget, request cap, rate, concurrency, at every [`Level`]) is atomic and durable; nothing here
+//! knows how. For every counter, `used + reserved <= limit` at every moment, unless the user has
+//! lowered the limit below what was spent.
 
+mod admission;
 mod counter;
+mod level;
 mod limit;
 mod rate;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    admission::reserve,
     counter::Counter,
+    level::Level,
     limit::{Amount, LimitReached, LimitRule, LimitState},
 };
 use self::{
@@ -21,20 +27,20 @@ use self::{
 };
 use crate::{
     audit::CallOutcome,
-    ids::{CallId, GrantId, ProviderId, TenantId},
+    ids::{CallId, ClientId, GrantId, ProviderId, TenantId, UserId},
     limits::{Limits, Window},
-    money::{CostSum, Money},
-    policy::{CostCeiling, OutputCap, Permit},
+    money::Money,
+    policy::Permit,
     time::{Timestamp, zone_named},
     usage::{TruthLabel, Usage},
 };
 
-/// A smaller answer than this is of no use to anyone, so no budget is stretched to pay for one.
-const FEWEST_OUTPUT_TOKENS: u64 = 16;
-
-/// The limits of one grant at one provider, and how much of each is used and held.
+/// The limits of one grant at one provider, of an app, of a user or of a tenant, and how much of each
+/// is used and held.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
+    #[serde(default, skip_serializing_if = "Level::is_grant")]
+    level: Level,
     time_zone: String,
     /// The latest time seen: a clock that steps back refills nothing.
     latest: i64,
@@ -43,6 +49,8 @@ pub struct Account {
     rates: Vec<RateCounter>,
     concurrency: Option<u32>,
     in_flight: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output_tokens: Option<u64>,
 }
 
 /// A window that was not counted before; the store sums up the calls admitted `since`.
@@ -55,7 +63,7 @@ pub struct Uncounted {
 
 /// A hold on an account, made from a permit and durable before anybody else sees it.
 ///
-/// Only [`Account::reserve`] makes one, so that nothing is forwarded that is not held.
+/// Only [`reserve`] makes one, so that nothing is forwarded that is not held.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reservation {
@@ -72,7 +80,7 @@ pub struct Reservation {
 pub struct Left {
     /// The least that is left of any budget; `None` where there is none.
     pub budget: Option<Money>,
-    /// The rate with the fewest requests left.
+    /// The rate with the fewest requests left, of those that are the app's own.
     pub rate: Option<LimitState>,
 }
 
@@ -82,6 +90,8 @@ impl Reservation {
         Settlement {
             call_id: self.permit.call_id().clone(),
             tenant_id: self.permit.tenant_id().clone(),
+            user_id: self.permit.user_id().clone(),
+            client_id: self.permit.client_id().clone(),
             grant_id: self.permit.grant_id().clone(),
             provider: self.permit.provider().clone(),
             cost: Money::ZERO,
@@ -105,8 +115,10 @@ pub struct Held {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settlement {
     pub call_id: CallId,
+    /// These name the accounts that hold.
     pub tenant_id: TenantId,
-    /// With `provider`, the account that holds.
+    pub user_id: UserId,
+    pub client_id: ClientId,
     pub grant_id: GrantId,
     pub provider: ProviderId,
     pub cost: Money,
@@ -125,8 +137,9 @@ impl Settlement {
 }
 
 impl Account {
-    pub fn open(limits: &Limits, time_zone: &str) -> Self {
+    pub fn open(level: Level, limits: &Limits, time_zone: &str) -> Self {
         let mut account = Self {
+            level,
             time_zone: time_zone.to_owned(),
             ..Self::default()
         };
@@ -166,6 +179,11 @@ impl Account {
         }
     }
 
+    /// Sets how many calls are under way, for an account that is opened while there are some.
+    pub fn fill_in_flight(&mut self, calls: u32) {
+        self.in_flight = calls;
+    }
+
     fn put_limits(&mut self, limits: &Limits) {
         let budgets = limits.budget.iter().map(|(per, amount)| (*per, nanos(*amount)));
         put_counters(&mut self.budgets, budgets);
@@ -184,47 +202,28 @@ impl Account {
             })
             .collect();
         self.concurrency = limits.concurrency;
+        self.output_tokens = limits.output_tokens_per_request;
     }
 
-    /// Holds what `permit` can cost at most, or holds nothing and says which limit is reached.
-    ///
-    /// Calls themselves are rows of the store's; the account counts them.
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        let rates = self.rates.iter();
+        Limits {
+            requests: self.requests.iter().map(|cap| (cap.per, cap.limit)).collect(),
+            budget: self
+                .budgets
+                .iter()
+                .map(|budget| (budget.per, money(budget.limit)))
+                .collect(),
+            rate: rates.map(|rate| (rate.per, rate.limit)).collect(),
+            concurrency: self.concurrency,
+            output_tokens_per_request: self.output_tokens,
+        }
+    }
+
+    /// As [`reserve`], where this is the only account that applies.
     pub fn reserve(&mut self, permit: Permit, now: Timestamp) -> Result<Reservation, LimitReached> {
-        let now = self.roll(now);
-        // What no waiting mends is refused first.
-        self.check_budget_and_requests(permit.ceiling())?;
-        self.check_rates(now)?;
-        self.check_concurrency()?;
-        let (amount, output_cap) = self.fit(permit.ceiling())?;
-
-        for budget in &mut self.budgets {
-            budget.hold(nanos(amount));
-        }
-        for requests in &mut self.requests {
-            requests.hold(1);
-        }
-        for rate in &mut self.rates {
-            rate.admit(now);
-        }
-        self.in_flight = self.in_flight.saturating_add(1);
-
-        Ok(Reservation {
-            permit,
-            held: Held { amount, at: now },
-            output_cap,
-            left: self.left(now),
-        })
-    }
-
-    fn left(&self, now: Timestamp) -> Left {
-        let rates = self.rates.iter().map(|rate| rate.state(now));
-        Left {
-            budget: self.budgets.iter().map(Counter::left).min().map(money),
-            rate: rates.min_by_key(|state| match state.left() {
-                Amount::Count(left) => left,
-                Amount::Money(_) => u64::MAX,
-            }),
-        }
+        reserve(&mut [self], permit, now)
     }
 
     /// Replaces the hold of one call with its cost, in the windows in which it was admitted, and
@@ -252,8 +251,11 @@ impl Account {
     pub fn limits_at(&self, now: Timestamp) -> Vec<LimitState> {
         let mut account = self.clone();
         let now = account.roll(now);
-        let mut states: Vec<LimitState> = account.counters().map(|(rule, counter)| counter.state(rule)).collect();
-        states.extend(account.rates.iter().map(|rate| rate.state(now)));
+        let mut states: Vec<LimitState> = account
+            .counters()
+            .map(|(rule, counter)| counter.state(self.level, rule))
+            .collect();
+        states.extend(account.rates.iter().map(|rate| rate.state(self.level, now)));
         states.extend(account.concurrency_state());
         states
     }
@@ -269,6 +271,10 @@ impl Account {
         })
     }
 
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
     pub fn in_flight(&self) -> u32 {
         self.in_flight
     }
@@ -281,7 +287,7 @@ impl Account {
 
     /// Moves every window that has ended on to the one that holds `now`; never back.
     fn roll(&mut self, now: Timestamp) -> Timestamp {
-        let now = now.max(Timestamp::from_millis(self.latest));
+        let now = now.max(self.latest());
         self.latest = now.millis();
         for counter in self.budgets.iter_mut().chain(&mut self.requests) {
             counter.roll(now, || zone_named(&self.time_zone));
@@ -292,8 +298,13 @@ impl Account {
         now
     }
 
+    fn latest(&self) -> Timestamp {
+        Timestamp::from_millis(self.latest)
+    }
+
     fn concurrency_state(&self) -> Option<LimitState> {
         self.concurrency.map(|limit| LimitState {
+            level: self.level,
             rule: LimitRule::Concurrency,
             limit: Amount::Count(limit.into()),
             used: Amount::Count(self.in_flight.into()),
@@ -301,70 +312,6 @@ impl Account {
             window: None,
             resets_at: None,
         })
-    }
-
-    fn check_budget_and_requests(&self, ceiling: &CostCeiling) -> Result<(), LimitReached> {
-        self.check_budgets(smallest_hold(ceiling))?;
-        let requests = self.requests.iter();
-        last_to_give_way(requests.filter_map(|cap| cap.check(LimitRule::Requests, 1).err()))
-    }
-
-    fn check_budgets(&self, amount: Money) -> Result<(), LimitReached> {
-        let budgets = self.budgets.iter();
-        last_to_give_way(budgets.filter_map(|budget| budget.check(LimitRule::Budget, nanos(amount)).err()))
-    }
-
-    fn check_rates(&self, now: Timestamp) -> Result<(), LimitReached> {
-        last_to_give_way(self.rates.iter().filter_map(|rate| rate.check(now).err()))
-    }
-
-    fn check_concurrency(&self) -> Result<(), LimitReached> {
-        match self.concurrency_state() {
-            Some(state) if self.concurrency.is_some_and(|limit| self.in_flight >= limit) => Err(LimitReached {
-                rule: LimitRule::Concurrency,
-                state,
-                retry_at: None,
-                retryable: true,
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    /// The amount to hold and the output cap it pays for.
-    fn fit(&self, ceiling: &CostCeiling) -> Result<(Money, u64), LimitReached> {
-        let mut output_cap = match ceiling.output_cap {
-            OutputCap::Asked(cap) => cap,
-            OutputCap::LargestUpTo(most) => most.min(self.affordable(ceiling)),
-        };
-        // Rounding may have taken the last unit too far; what is held must fit, whatever the sum.
-        let mut amount = hold_for(ceiling, output_cap);
-        while output_cap > 0
-            && matches!(ceiling.output_cap, OutputCap::LargestUpTo(_))
-            && self.check_budgets(amount).is_err()
-        {
-            output_cap -= 1;
-            amount = hold_for(ceiling, output_cap);
-        }
-        self.check_budgets(amount)?;
-        Ok((amount, output_cap))
-    }
-
-    /// The output tokens of each choice that what is left of every budget pays for.
-    fn affordable(&self, ceiling: &CostCeiling) -> u64 {
-        let Some(left) = self.budgets.iter().map(Counter::left).min() else {
-            return u64::MAX;
-        };
-        let for_output = money(left).saturating_sub(ceiling.fixed);
-        ceiling.output_rate.units_within(for_output) / ceiling.choices.max(1)
-    }
-}
-
-/// Of several refusals, the one that waiting does not mend, or mends last: a client is never told to
-/// retry in vain.
-fn last_to_give_way(refusals: impl Iterator<Item = LimitReached>) -> Result<(), LimitReached> {
-    match refusals.max_by_key(|refusal| (!refusal.retryable, refusal.retry_at)) {
-        Some(refusal) => Err(refusal),
-        None => Ok(()),
     }
 }
 
@@ -377,20 +324,6 @@ fn put_counters(counters: &mut Vec<Counter>, limits: impl Iterator<Item = (Windo
             same.map_or_else(|| Counter::new(per, limit), |same| same.limited_to(limit))
         })
         .collect();
-}
-
-fn hold_for(ceiling: &CostCeiling, output_cap: u64) -> Money {
-    let mut sum = CostSum::default();
-    sum.add_money(ceiling.fixed);
-    sum.add(output_cap.saturating_mul(ceiling.choices), ceiling.output_rate);
-    sum.total()
-}
-
-fn smallest_hold(ceiling: &CostCeiling) -> Money {
-    match ceiling.output_cap {
-        OutputCap::Asked(cap) => hold_for(ceiling, cap),
-        OutputCap::LargestUpTo(most) => hold_for(ceiling, most.min(FEWEST_OUTPUT_TOKENS)),
-    }
 }
 
 #[cfg(test)]

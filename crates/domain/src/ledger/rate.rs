@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, LimitReached, LimitRule, LimitState};
+use super::{Amount, Level, LimitReached, LimitRule, LimitState};
 use crate::time::{Period, Timestamp};
 
 /// A rate's window slides in this many steps; what falls into one step leaves together, at its end.
@@ -10,7 +10,7 @@ const RATE_STEPS: i64 = 60;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RateCounter {
-    limit: u64,
+    pub(super) limit: u64,
     pub(super) per: Period,
     /// (first millisecond of the step, admissions in it), oldest first.
     steps: Vec<(i64, u64)>,
@@ -62,14 +62,14 @@ impl RateCounter {
         }
     }
 
-    pub(super) fn check(&self, now: Timestamp) -> Result<(), LimitReached> {
+    pub(super) fn check(&self, level: Level, now: Timestamp) -> Result<(), LimitReached> {
         if self.count() < self.limit {
             return Ok(());
         }
         let retry_at = self.has_room_at();
         Err(LimitReached {
             rule: LimitRule::Rate,
-            state: self.state(now),
+            state: self.state(level, now),
             retry_at,
             retryable: retry_at.is_some(),
         })
@@ -90,12 +90,13 @@ impl RateCounter {
         None
     }
 
-    pub(super) fn state(&self, now: Timestamp) -> LimitState {
+    pub(super) fn state(&self, level: Level, now: Timestamp) -> LimitState {
         let first_leaves = || self.steps.first().map(|(start, _)| self.leaves_at(*start));
         let resets_at = self
             .has_room_at()
             .or_else(|| first_leaves().map(Timestamp::from_millis));
         LimitState {
+            level,
             rule: LimitRule::Rate,
             limit: Amount::Count(self.limit),
             used: Amount::Count(self.count()),

@@ -59,7 +59,7 @@ fn read_block(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
         Some("image") => draft.input.add(Input {
             images: 1,
             image_bytes: source.base64_bytes,
-            has_unsized: false,
+            ..Input::default()
         }),
         Some("document") => draft.input.has_unsized |= !source.is_text,
         Some(kind) if is_text(kind) => {}

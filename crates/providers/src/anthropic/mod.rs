@@ -16,7 +16,7 @@ use serde_json::json;
 
 pub(crate) use self::usage::Messages;
 use crate::{
-    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, is_model_id, listed_model},
+    adapter::{KeyQuestion, Operation, ProviderAdapter, Route, RouteKind, Unread, is_model_id, listed_model},
     ceiling::fees,
     headers,
     meter::StreamForm,
@@ -115,6 +115,13 @@ impl ProviderAdapter for Anthropic {
 
     fn is_credential_error(&self, status: StatusCode, body: &[u8]) -> bool {
         error::is_about_credential(status, body)
+    }
+
+    fn key_check(&self) -> KeyQuestion {
+        KeyQuestion {
+            path: "/v1/models",
+            headers: &[("anthropic-version", "2023-06-01")],
+        }
     }
 
     fn refusal(&self, refusal: &Refusal<'_>) -> (StatusCode, Bytes) {

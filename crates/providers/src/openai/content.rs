@@ -131,21 +131,23 @@ fn read_part(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
         Some("image_url" | "input_image" | "computer_screenshot") => draft.input.add(Input {
             images: 1,
             image_bytes,
-            has_unsized: false,
+            ..Input::default()
         }),
-        Some("input_audio") => {
-            return Err(ReadError::NotSupported {
-                member: "input_audio",
-                reason: "the price of sound is not known",
-            });
-        }
+        Some("input_audio") => return Err(sound_is_unpriced("input_audio")),
         _ => draft.input.has_unsized = true,
     }
     Ok(())
 }
 
+pub(crate) fn sound_is_unpriced(member: &'static str) -> ReadError {
+    ReadError::NotSupported {
+        member,
+        reason: "the price of sound is not known",
+    }
+}
+
 /// How many bytes of the body are an image: those of a `data:` URL.
-fn read_image_url(reader: &mut Reader<'_>) -> Read<u64> {
+pub(crate) fn read_image_url(reader: &mut Reader<'_>) -> Read<u64> {
     let mut bytes = 0;
     match reader.peek() {
         Some(b'"') => {

@@ -4,10 +4,10 @@
 //! `usage.rs`, and how refusals look in `error.rs`.
 
 mod chat;
-mod content;
+pub(crate) mod content;
 mod error;
 mod responses;
-mod tools;
+pub(crate) mod tools;
 mod usage;
 
 use aipassport_domain::authorization_details::Capability;

@@ -6,12 +6,13 @@ use crate::{draft::Draft, json::Reader, request::ReadError};
 pub(super) const UNREPORTED: &str = "the provider bills its own tools apart, and does not report how often they ran";
 
 /// A `tools` or `functions` array, or null.
-pub(super) fn read(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), ReadError> {
+pub(crate) fn read(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), ReadError> {
     if reader.take_null()? {
         return Ok(());
     }
     reader.array(|reader| {
-        draft.hidden_tokens = super::HIDDEN_TOKENS + super::HIDDEN_TOKENS_FOR_TOOLS;
+        let with_tools = super::HIDDEN_TOKENS + super::HIDDEN_TOKENS_FOR_TOOLS;
+        draft.hidden_tokens = draft.hidden_tokens.max(with_tools);
         read_tool(reader, draft)
     })
 }

@@ -144,6 +144,8 @@ impl Chunk {
                     })
                 })?,
                 "error" => seen.has_failed |= reader.skip_some()?,
+                // Some that speak this format send the bare error.
+                "object" => seen.has_failed |= reader.text_or_null("object")?.as_deref() == Some("error"),
                 _ => {
                     reader.skip()?;
                 }

@@ -141,6 +141,7 @@ impl ModelOnFile {
             max_output_tokens: self.max_output_tokens,
             may_reason: self.may_reason,
             retires: self.retires,
+            is_free: false,
             standard,
             units,
             images: self.images,

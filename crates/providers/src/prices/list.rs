@@ -146,6 +146,18 @@ impl PriceList {
         Some((sum.total(), output_rate))
     }
 
+    /// The same list with other rates.
+    pub(super) fn map(&self, change: impl Fn(Rates) -> Rates) -> Self {
+        let changed = |long: &LongInput| LongInput {
+            rates: change(long.rates),
+            ..*long
+        };
+        Self {
+            shortest: change(self.shortest),
+            longer: self.longer.iter().map(changed).collect(),
+        }
+    }
+
     /// The rates for long input that a call of so many tokens reaches, the longest last.
     fn reached(&self, input_tokens: u64) -> impl Iterator<Item = Rates> {
         self.longer
@@ -156,6 +168,40 @@ impl PriceList {
 }
 
 impl Rates {
+    pub(super) fn map(self, change: impl Fn(Rate) -> Rate) -> Self {
+        Self {
+            input: self.input.map(&change),
+            cached_input: self.cached_input.map(&change),
+            cache_write_5m: self.cache_write_5m.map(&change),
+            cache_write_1h: self.cache_write_1h.map(&change),
+            audio_input: self.audio_input.map(&change),
+            cached_audio_input: self.cached_audio_input.map(&change),
+            image_input: self.image_input.map(&change),
+            cached_image_input: self.cached_image_input.map(&change),
+            output: self.output.map(&change),
+            audio_output: self.audio_output.map(&change),
+            image_output: self.image_output.map(&change),
+        }
+    }
+
+    /// Each rate there is, by the name it has in a price file.
+    pub(super) fn named(self) -> impl Iterator<Item = (&'static str, Rate)> {
+        let named = [
+            ("input", self.input),
+            ("cached_input", self.cached_input),
+            ("cache_write_5m", self.cache_write_5m),
+            ("cache_write_1h", self.cache_write_1h),
+            ("audio_input", self.audio_input),
+            ("cached_audio_input", self.cached_audio_input),
+            ("image_input", self.image_input),
+            ("cached_image_input", self.cached_image_input),
+            ("output", self.output),
+            ("audio_output", self.audio_output),
+            ("image_output", self.image_output),
+        ];
+        named.into_iter().filter_map(|(name, rate)| Some((name, rate?)))
+    }
+
     /// The counts of `usage`, each beside its rate.
     fn of_each_class(&self, usage: &Usage) -> [(u64, Option<Rate>); 11] {
         [

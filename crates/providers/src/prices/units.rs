@@ -46,7 +46,7 @@ const MILLIS_PER_SECOND: u64 = 1_000;
 const UNITS_PER_RATE: u64 = 1_000_000;
 
 impl Unit {
-    const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Second,
         Self::Character,
         Self::Page,
@@ -54,6 +54,18 @@ impl Unit {
         Self::Search,
         Self::Image,
     ];
+
+    /// As in a price file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Second => "hour",
+            Self::Character => "character",
+            Self::Page => "page",
+            Self::AnnotatedPage => "annotated_page",
+            Self::Search => "search",
+            Self::Image => "image",
+        }
+    }
 
     fn count(self, usage: &Usage) -> u64 {
         match self {
@@ -85,13 +97,17 @@ impl UnitPrices {
     }
 
     /// Adds the units of `usage`; `None` if one has no price. Images that are `counted_in_tokens`
-    /// have theirs there.
+    /// have theirs there, if their tokens were reported.
     pub(super) fn add(&self, usage: &Usage, counted_in_tokens: bool, sum: &mut CostSum) -> Option<()> {
+        let most_image_tokens = usage
+            .image_input_tokens
+            .max(usage.cached_image_input_tokens)
+            .max(usage.image_output_tokens);
         for unit in Unit::ALL {
             let count = unit.count(usage);
             match self.0.get(&unit) {
                 Some(UnitPrice { price, per }) => sum.add_part(count, *price, *per),
-                None if count == 0 || (unit == Unit::Image && counted_in_tokens) => {}
+                None if count == 0 || (unit == Unit::Image && counted_in_tokens && most_image_tokens > 0) => {}
                 None => return None,
             }
         }

@@ -43,6 +43,8 @@ struct Case {
     output_bytes: Option<u64>,
     label: String,
     cost: Option<Money>,
+    /// The same by hand, in nano-dollars: `25 × 300 + 190 × 2,500`.
+    worked_out: Option<String>,
 }
 
 #[test]
@@ -85,6 +87,16 @@ fn play(case: &Case, provider: &dyn ProviderAdapter, name: &str) {
     if let Some(expected) = case.cost {
         assert_eq!(cost, expected, "{name}: cost");
     }
+    if let Some(terms) = &case.worked_out {
+        assert_eq!(cost.nanos(), sum(terms), "{name}: cost by hand");
+    }
+}
+
+/// Adds up products of whole numbers.
+fn sum(terms: &str) -> i64 {
+    let number = |text: &str| text.trim().replace(',', "").parse::<i64>().unwrap();
+    let product = |term: &str| term.split('×').map(number).product::<i64>();
+    terms.split('+').map(product).sum()
 }
 
 fn request_goes_upstream(case: &Case, provider: &dyn ProviderAdapter, name: &str) -> Metering {

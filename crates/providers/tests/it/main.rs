@@ -6,10 +6,14 @@
 )]
 
 mod ceilings;
+mod cohere;
 mod features;
+mod gemini;
 mod golden;
 mod headers;
+mod key_checks;
 mod meters;
+mod mistral;
 mod refusals;
 mod requests;
 mod routes;

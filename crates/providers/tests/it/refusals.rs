@@ -1,10 +1,8 @@
 use aipassport_domain::{
     authorization_details::Capability,
     ids::ProviderId,
-    ledger::{Amount, LimitReached, LimitRule, LimitState},
-    money::Money,
+    ledger::{Level, LimitRule},
     policy::Denial,
-    time::{Period, Timestamp},
 };
 use aipassport_providers::{
     adapter,
@@ -15,30 +13,36 @@ use aipassport_providers::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
-fn limit(rule: LimitRule) -> Denial {
-    Denial::Limit(LimitReached {
-        rule,
-        state: LimitState {
-            rule,
-            limit: Amount::Money(Money::from_cents(500)),
-            used: Amount::Money(Money::from_cents(410)),
-            reserved: Amount::Money(Money::from_cents(2)),
-            window: Some(Period::MONTH),
-            resets_at: Some(Timestamp::from_seconds(1_796_083_200)),
-        },
-        retry_at: None,
-        retryable: false,
-    })
-}
+use crate::support::{limit, limit_of};
 
 fn answer(provider: &str, reason: Reason<'_>) -> (u16, Value) {
     let refusal = Refusal {
         reason,
         request_id: "call_1",
         raise_url: Some("https://broker.example/apps/grant"),
+        retry_after_seconds: None,
     };
     let (status, body) = adapter::by_id(provider).unwrap().refusal(&refusal);
     (status.as_u16(), serde_json::from_slice(&body).unwrap())
+}
+
+#[test]
+fn a_limit_that_other_apps_share_is_named_without_amounts() {
+    for (level, name) in [(Level::User, "user"), (Level::Tenant, "tenant")] {
+        let denial = limit_of(level, LimitRule::Budget);
+        let (status, body) = answer("openai", Reason::Denied(&denial));
+
+        assert_eq!(status, 402);
+        assert_eq!(
+            body["aipassport"],
+            json!({
+                "rule": "budget", "level": name, "limit": null, "used": null, "reserved": null,
+                "resets_at": "2026-12-01T00:00:00Z", "retryable": false,
+                "raise_url": "https://broker.example/apps/grant",
+            })
+        );
+        assert!(!body.to_string().contains("4.1"), "{body}");
+    }
 }
 
 #[test]
@@ -52,7 +56,7 @@ fn a_refusal_says_which_limit_and_where_it_stands() {
         assert_eq!(
             body["aipassport"],
             json!({
-                "rule": "budget", "limit": "5.00", "used": "4.10", "reserved": "0.02",
+                "rule": "budget", "level": "grant", "limit": "5.00", "used": "4.10", "reserved": "0.02",
                 "resets_at": "2026-12-01T00:00:00Z", "retryable": false,
                 "raise_url": "https://broker.example/apps/grant",
             })
@@ -165,6 +169,7 @@ fn a_stream_that_is_ended_early_ends_with_one_event_in_the_providers_shape() {
         reason: Reason::Denied(&Denial::GrantRevoked),
         request_id: "call_1",
         raise_url: None,
+        retry_after_seconds: None,
     };
     let event = |provider| {
         let event = adapter::by_id(provider)

@@ -128,7 +128,7 @@ fn threat_114_only_templates_pass_to_the_byte() {
         "/v1/models/a;b",
         "/v1/models/a\\b",
         "/v1/models/..%2f..",
-        "/v1/chat",
+        "/v1/chat/",
         "/v1/chat/completions/",
         "/v1/responses/resp_1",
         "/v1/responses/resp_1/cancel",

@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use aipassport_domain::{
     authorization_details::Features,
     ids::ProviderId,
-    policy::{CallCost, CostCeiling},
+    ledger::{Amount, Level, LimitReached, LimitRule, LimitState},
+    money::Money,
+    policy::{CallCost, CostCeiling, Denial},
+    time::{Period, Timestamp},
 };
 use aipassport_providers::{
     adapter::{self, ProviderAdapter, Unread},
@@ -37,7 +40,19 @@ pub(crate) fn read(path: &str, body: &str) -> Result<ReadRequest, ReadError> {
 }
 
 pub(crate) fn read_with(path: &str, headers: &HeaderMap, body: &str) -> Result<ReadRequest, ReadError> {
-    let provider = provider_of(path);
+    read_by(provider_of(path), path, headers, body)
+}
+
+pub(crate) fn read_at(provider: &dyn ProviderAdapter, path: &str, body: &str) -> Result<ReadRequest, ReadError> {
+    read_by(provider, path, &HeaderMap::new(), body)
+}
+
+fn read_by(
+    provider: &dyn ProviderAdapter,
+    path: &str,
+    headers: &HeaderMap,
+    body: &str,
+) -> Result<ReadRequest, ReadError> {
     let route = provider.route(&Method::POST, path, None).expect(path);
     provider.read(&Unread {
         provider: &ProviderId::new(provider.id()),
@@ -60,7 +75,11 @@ pub(crate) fn with(path: &str, members: &str) -> Result<ReadRequest, ReadError> 
 
 /// The names of the features that a request uses.
 pub(crate) fn features(path: &str, members: &str) -> Vec<&'static str> {
-    let features: Features = with(path, members).expect(members).call.features;
+    used(&with(path, members).expect(members))
+}
+
+pub(crate) fn used(read: &ReadRequest) -> Vec<&'static str> {
+    let features: Features = read.call.features;
     let used = features.named().into_iter().filter(|(_, is_used)| *is_used);
     used.map(|(name, _)| name).collect()
 }
@@ -74,4 +93,26 @@ pub(crate) fn ceiling(read: &ReadRequest) -> CostCeiling {
 
 pub(crate) fn refused(path: &str, members: &str) -> ReadError {
     with(path, members).expect_err(members)
+}
+
+/// A limit that was reached.
+pub(crate) fn limit(rule: LimitRule) -> Denial {
+    limit_of(Level::Grant, rule)
+}
+
+pub(crate) fn limit_of(level: Level, rule: LimitRule) -> Denial {
+    Denial::Limit(LimitReached {
+        rule,
+        state: LimitState {
+            level,
+            rule,
+            limit: Amount::Money(Money::from_cents(500)),
+            used: Amount::Money(Money::from_cents(410)),
+            reserved: Amount::Money(Money::from_cents(2)),
+            window: Some(Period::MONTH),
+            resets_at: Some(Timestamp::from_seconds(1_796_083_200)),
+        },
+        retry_at: None,
+        retryable: false,
+    })
 }

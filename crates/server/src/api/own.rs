@@ -22,7 +22,7 @@ use super::problem::Problem;
 use crate::{
     app::App,
     caller,
-    entries::{NewClient, NewCredential, new_client, new_credential},
+    entries::{NewClient, NewCredential, Refused, checked, new_client, new_credential},
     grant_view::GrantView,
 };
 
@@ -33,6 +33,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/api/openapi.json", get(openapi))
         .route("/api/credentials", get(credentials).post(add_credential))
         .route("/api/credentials/{id}", delete(remove_credential))
+        .route("/api/credentials/{id}/check", post(check_credential))
         .route("/api/clients", get(clients).post(add_client))
         .route("/api/grants", get(grants))
         .route("/api/grants/{id}", get(grant))
@@ -85,6 +86,9 @@ struct EnteredCredential {
     key: String,
     #[serde(default)]
     base_url: Option<String>,
+    /// Whether the key is kept although its provider does not accept it.
+    #[serde(default)]
+    save_anyway: bool,
 }
 
 fn credential_view(credential: &ProviderCredential) -> Value {
@@ -96,6 +100,8 @@ fn credential_view(credential: &ProviderCredential) -> Value {
         "created_at": credential.created_at,
         "last_used_at": credential.last_used_at,
         "refused_at": credential.refused_at,
+        "checked_at": credential.checked.map(|checked| checked.at),
+        "check_result": credential.checked.map(|checked| checked.result),
     })
 }
 
@@ -111,6 +117,7 @@ async fn add_credential(State(app): State<App>, headers: HeaderMap, bytes: Bytes
         provider,
         key,
         base_url,
+        save_anyway,
     } = body(&headers, &bytes)?;
     let entered = NewCredential {
         provider,
@@ -118,19 +125,44 @@ async fn add_credential(State(app): State<App>, headers: HeaderMap, bytes: Bytes
         base_url,
     };
     let (credential, added) = new_credential(app.making(), &user.id, entered)?;
+    let upstreams = &app.config.upstreams;
+    let credential = checked(app.making(), &app.gateway, upstreams, credential, save_anyway)
+        .await
+        .map_err(Refused::from)?;
     app.store
         .add_credential(&credential, &event(&app, &user, None, added))
         .await?;
     Ok((StatusCode::CREATED, Json(credential_view(&credential))))
 }
 
-async fn remove_credential(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Answer<StatusCode> {
-    let user = caller::changing(&app, &headers).await?;
-    let id = CredentialId::new(id);
-    let credential = app.store.credential(&app.tenant_id, &id).await?;
-    let credential = credential
+async fn own_credential(app: &App, user: &User, id: &CredentialId) -> Result<ProviderCredential, Problem> {
+    let credential = app.store.credential(&app.tenant_id, id).await?;
+    credential
         .filter(|credential| credential.user_id == user.id)
-        .ok_or(Problem::NotFound)?;
+        .ok_or(Problem::NotFound)
+}
+
+async fn check_credential(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+    let (user, id) = (caller::changing(&app, &headers).await?, CredentialId::new(id));
+    let credential = own_credential(&app, &user, &id).await?;
+    let result = app
+        .gateway
+        .check_key(&app.config.upstreams, &app.vault, &credential)
+        .await;
+    let checked = Happened::CredentialChecked {
+        credential_id: id.clone(),
+        provider: credential.provider,
+        result,
+    };
+    app.store
+        .record_key_check(&id, result, &event(&app, &user, None, checked))
+        .await?;
+    Ok(Json(credential_view(&own_credential(&app, &user, &id).await?)))
+}
+
+async fn remove_credential(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Answer<StatusCode> {
+    let (user, id) = (caller::changing(&app, &headers).await?, CredentialId::new(id));
+    let credential = own_credential(&app, &user, &id).await?;
     let removed = Happened::CredentialRemoved {
         credential_id: id.clone(),
         provider: credential.provider,

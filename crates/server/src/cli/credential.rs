@@ -1,16 +1,20 @@
 //! `aipassport credential`: users' secrets at providers. Never printed again.
 
 use aipassport_domain::{
-    audit::Happened,
+    audit::{Happened, KeyCheck},
     ids::{CredentialId, ProviderId},
     time::Timestamp,
 };
-use aipassport_store::ProviderCredential;
+use aipassport_store::{ProviderCredential, User};
 use clap::Subcommand;
 use serde::Serialize;
 
 use super::{Data, Failure, Output, output::table, secret_from_stdin};
-use crate::entries::{NewCredential, new_credential};
+use crate::{
+    config::Upstreams,
+    entries::{NewCredential, checked, new_credential},
+    gateway::Gateway,
+};
 
 #[derive(Subcommand)]
 pub(super) enum CredentialCommand {
@@ -28,12 +32,17 @@ pub(super) enum CredentialCommand {
         /// Read the key from standard input
         #[arg(long, required = true)]
         key_stdin: bool,
+        /// Keep the key even if the provider does not accept it
+        #[arg(long)]
+        save_anyway: bool,
     },
     /// List a user's credentials, without their secrets
     List {
         #[arg(long, value_name = "NAME")]
         user: String,
     },
+    /// Ask the provider whether it accepts a credential
+    Check { id: String },
     /// Remove a credential; calls that need it stop at once
     Remove { id: String },
 }
@@ -47,6 +56,8 @@ struct Listed {
     created_at: Timestamp,
     last_used_at: Option<Timestamp>,
     refused_at: Option<Timestamp>,
+    checked_at: Option<Timestamp>,
+    check_result: Option<KeyCheck>,
 }
 
 impl From<ProviderCredential> for Listed {
@@ -59,22 +70,37 @@ impl From<ProviderCredential> for Listed {
             created_at: credential.created_at,
             last_used_at: credential.last_used_at,
             refused_at: credential.refused_at,
+            checked_at: credential.checked.map(|checked| checked.at),
+            check_result: credential.checked.map(|checked| checked.result),
         }
     }
 }
 
 impl CredentialCommand {
-    pub(super) async fn run(self, data: &Data, output: Output) -> Result<(), Failure> {
+    pub(super) async fn run(self, data: &Data, upstreams: &Upstreams, output: Output) -> Result<(), Failure> {
         match self {
             Self::Add {
                 user,
                 provider,
                 base_url,
+                save_anyway,
                 ..
             } => {
-                let added = add(data, &user, provider, base_url).await?;
+                let user = data.user_named(&user).await?;
+                let entered = NewCredential {
+                    provider,
+                    key: secret_from_stdin()?,
+                    base_url,
+                };
+                let added = add(data, upstreams, &user, entered, save_anyway).await?;
                 output.print(&added, |added| {
-                    format!("added {} (…{}) as {}", added.provider, added.last_four, added.id)
+                    format!(
+                        "added {} (…{}) as {}: {}",
+                        added.provider,
+                        added.last_four,
+                        added.id,
+                        added.check_words()
+                    )
                 });
             }
             Self::List { user } => {
@@ -88,20 +114,20 @@ impl CredentialCommand {
                     )
                 });
             }
+            Self::Check { id } => {
+                let checked = check(data, upstreams, &CredentialId::new(id)).await?;
+                output.print(&checked, |checked| checked.check_words().to_owned());
+            }
             Self::Remove { id } => {
                 let id = CredentialId::new(id);
-                let unknown = || Failure::Said(format!("there is no credential {id}"));
-                let credential = data.store.credential(&data.tenant_id, &id).await?.ok_or_else(unknown)?;
+                let credential = found(data, &id).await?;
                 let removed = Happened::CredentialRemoved {
                     credential_id: id.clone(),
                     provider: credential.provider,
                 };
-                if !data
-                    .store
-                    .remove_credential(&id, &data.event(Some(&credential.user_id), None, removed))
-                    .await?
-                {
-                    return Err(unknown());
+                let event = data.event(Some(&credential.user_id), None, removed);
+                if !data.store.remove_credential(&id, &event).await? {
+                    return Err(unknown(&id));
                 }
                 output.print(&serde_json::json!({ "removed": id }), |_| format!("removed {id}"));
             }
@@ -123,18 +149,54 @@ impl Listed {
             last_used,
         ]
     }
+
+    fn check_words(&self) -> &'static str {
+        match self.check_result {
+            Some(KeyCheck::Works) => "the provider accepts it",
+            Some(KeyCheck::Refused) => "the provider does not accept it",
+            Some(KeyCheck::Unclear) => "not checked, for the provider did not say whether it accepts it",
+            Some(KeyCheck::NotReached) => "not checked, for the provider could not be reached",
+            None => "not checked",
+        }
+    }
 }
 
-async fn add(data: &Data, user: &str, provider: String, base_url: Option<String>) -> Result<Listed, Failure> {
-    let user = data.user_named(user).await?;
-    let entered = NewCredential {
-        provider,
-        key: secret_from_stdin()?,
-        base_url,
-    };
+async fn add(
+    data: &Data,
+    upstreams: &Upstreams,
+    user: &User,
+    entered: NewCredential,
+    is_kept_anyway: bool,
+) -> Result<Listed, Failure> {
     let (credential, added) = new_credential(data.making(), &user.id, entered)?;
+    let gateway = Gateway::new()?;
+    let credential = checked(data.making(), &gateway, upstreams, credential, is_kept_anyway)
+        .await
+        .map_err(|error| Failure::Said(format!("{error}: see --save-anyway")))?;
     data.store
         .add_credential(&credential, &data.event(Some(&user.id), None, added))
         .await?;
     Ok(credential.into())
+}
+
+async fn check(data: &Data, upstreams: &Upstreams, id: &CredentialId) -> Result<Listed, Failure> {
+    let credential = found(data, id).await?;
+    let result = Gateway::new()?.check_key(upstreams, &data.vault, &credential).await;
+    let checked = Happened::CredentialChecked {
+        credential_id: id.clone(),
+        provider: credential.provider,
+        result,
+    };
+    let event = data.event(Some(&credential.user_id), None, checked);
+    data.store.record_key_check(id, result, &event).await?;
+    Ok(found(data, id).await?.into())
+}
+
+async fn found(data: &Data, id: &CredentialId) -> Result<ProviderCredential, Failure> {
+    let found = data.store.credential(&data.tenant_id, id).await?;
+    found.ok_or_else(|| unknown(id))
+}
+
+fn unknown(id: &CredentialId) -> Failure {
+    Failure::Said(format!("there is no credential {id}"))
 }

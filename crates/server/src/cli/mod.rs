@@ -19,6 +19,7 @@ use crate::{
     config::load::{self, Arguments, ConfigError},
     data::{Data, DataError},
     entries::Refused,
+    gateway::GatewayStartError,
     random::Random,
 };
 
@@ -93,6 +94,8 @@ enum Failure {
     Start(#[from] StartError),
     #[error(transparent)]
     Refused(#[from] Refused),
+    #[error(transparent)]
+    Gateway(#[from] GatewayStartError),
     #[error("{0}")]
     Said(String),
 }
@@ -129,7 +132,11 @@ async fn dispatch(
         Command::Demo(demo) => demo.run(&arguments, clock, random).await?,
         Command::SandboxProvider(sandbox) => sandbox.run(output).await?,
         Command::User(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
-        Command::Credential(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
+        Command::Credential(command) => {
+            let upstreams = load::load(&arguments)?.upstreams;
+            let data = open(&arguments, clock, random).await?;
+            command.run(&data, &upstreams, output).await?;
+        }
         Command::Client(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Grant(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Key(command) => {

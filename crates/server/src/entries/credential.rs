@@ -1,14 +1,15 @@
 //! A provider credential that a user brings.
 
 use aipassport_domain::{
-    audit::Happened,
+    audit::{Happened, KeyCheck},
     ids::{CredentialId, ProviderId, UserId},
     secret::Secret,
 };
-use aipassport_store::ProviderCredential;
+use aipassport_providers::adapter;
+use aipassport_store::{KeyChecked, ProviderCredential};
 
 use super::{Making, Refused};
-use crate::vault::Place;
+use crate::{config::Upstreams, gateway::Gateway, vault::Place};
 
 const LONGEST_KEY: usize = 4096;
 const LONGEST_BASE_URL: usize = 500;
@@ -32,11 +33,8 @@ pub fn new_credential(
         key,
         base_url,
     } = entered;
-    if aipassport_providers::adapter::by_id(&provider).is_none() {
-        let known: Vec<&str> = aipassport_providers::adapter::all()
-            .iter()
-            .map(|adapter| adapter.id())
-            .collect();
+    if adapter::by_id(&provider).is_none() {
+        let known: Vec<&str> = adapter::all().iter().map(|adapter| adapter.id()).collect();
         return Err(Refused::field(
             "provider",
             format!("there is no provider {provider:?}: {}", known.join(", ")),
@@ -70,6 +68,7 @@ pub fn new_credential(
         created_at: making.now,
         last_used_at: None,
         refused_at: None,
+        checked: None,
     };
     let added = Happened::CredentialAdded {
         credential_id: credential.id.clone(),
@@ -77,6 +76,44 @@ pub fn new_credential(
         last_four: credential.last_four.clone(),
     };
     Ok((credential, added))
+}
+
+/// The provider was shown a key, and does not accept it.
+#[derive(Debug, thiserror::Error)]
+#[error("{provider} does not accept this key, so it was not saved")]
+pub struct NotAccepted {
+    provider: &'static str,
+}
+
+impl From<NotAccepted> for Refused {
+    fn from(error: NotAccepted) -> Self {
+        Self::field("key", error.to_string())
+    }
+}
+
+/// The credential, with what its provider says of it. One that is refused is only kept where the user
+/// wants it all the same; one that could not be checked is.
+pub async fn checked(
+    making: Making<'_>,
+    gateway: &Gateway,
+    upstreams: &Upstreams,
+    credential: ProviderCredential,
+    is_kept_anyway: bool,
+) -> Result<ProviderCredential, NotAccepted> {
+    let result = gateway.check_key(upstreams, making.vault, &credential).await;
+    let is_refused = result == KeyCheck::Refused;
+    if is_refused && !is_kept_anyway {
+        let adapter = adapter::by_id(credential.provider.as_str());
+        return Err(NotAccepted {
+            provider: adapter.map_or("the provider", |adapter| adapter.name()),
+        });
+    }
+    let at = making.now;
+    Ok(ProviderCredential {
+        checked: Some(KeyChecked { at, result }),
+        refused_at: is_refused.then_some(at),
+        ..credential
+    })
 }
 
 /// An address without user, query or fragment.

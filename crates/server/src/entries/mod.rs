@@ -17,7 +17,7 @@ mod credential;
 pub use api_token::new_api_token;
 pub use app_key::{APP_KEY_PREFIX, MadeTool, NewTool, fresh_app_key, new_app_key};
 pub use client::{NewClient, new_client};
-pub use credential::{NewCredential, new_credential};
+pub use credential::{NewCredential, NotAccepted, checked, new_credential};
 
 /// What an entry is made with.
 #[derive(Clone, Copy)]

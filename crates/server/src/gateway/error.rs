@@ -94,6 +94,7 @@ impl GatewayError {
             reason: self.reason(&text),
             request_id: asked.request_id,
             raise_url: raise_url.as_deref(),
+            retry_after_seconds: self.retry_after(asked.now),
         };
         let (status, body) = match asked.adapter {
             Some(adapter) => adapter.refusal(&refusal),
@@ -107,7 +108,7 @@ impl GatewayError {
         if status == StatusCode::UNAUTHORIZED {
             head.insert(header::WWW_AUTHENTICATE, self.challenge(app, asked.adapter));
         }
-        if let Some(seconds) = self.retry_after(status, asked.now) {
+        if let Some(seconds) = refusal.retry_after_seconds {
             head.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         headers::finish(
@@ -132,6 +133,7 @@ impl GatewayError {
             reason: self.reason(&text),
             request_id: asked.request_id,
             raise_url: raise_url.as_deref(),
+            retry_after_seconds: self.retry_after(asked.now),
         };
         adapter.stream_refusal(&refusal, form, has_begun)
     }
@@ -188,9 +190,11 @@ impl GatewayError {
     }
 
     /// Whole seconds, rounded up, so that who waits them is not refused again for the same reason.
-    fn retry_after(&self, status: StatusCode, now: Timestamp) -> Option<u64> {
+    fn retry_after(&self, now: Timestamp) -> Option<u64> {
         match self {
-            Self::Denied(Denial::Limit(limit)) if status == StatusCode::TOO_MANY_REQUESTS => Some(wait(limit, now)),
+            Self::Denied(Denial::Limit(limit)) if matches!(limit.rule, LimitRule::Rate | LimitRule::Concurrency) => {
+                Some(wait(limit, now))
+            }
             Self::Stale | Self::Unavailable | Self::Body(BodyError::NoRoom) => Some(1),
             _ => None,
         }

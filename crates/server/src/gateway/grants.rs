@@ -19,7 +19,7 @@ use aipassport_domain::{
     ids::GrantId,
     time::Timestamp,
 };
-use aipassport_providers::adapter;
+use aipassport_providers::adapter::{self, ProviderAdapter};
 use aipassport_store::{LiveGrant, ProviderCredential, StoreError};
 
 use super::upstream::target::{Target, TargetError};
@@ -90,16 +90,10 @@ impl Grants {
 impl Snapshot {
     fn of(live: LiveGrant, upstreams: &Upstreams, loaded_at: Instant) -> Self {
         let destinations = live.credentials.iter().filter_map(|credential| {
-            let public_url = adapter::by_id(credential.provider.as_str())?.default_base_url();
-            let replaced = upstreams
-                .base_urls
-                .iter()
-                .find(|(provider, _)| provider == credential.provider.as_str())
-                .map(|(_, url)| url.as_str());
-            let base_url = credential.base_url.as_deref().or(replaced).unwrap_or(public_url);
+            let adapter = adapter::by_id(credential.provider.as_str())?;
             Some(Destination {
                 credential: credential.clone(),
-                target: Target::read(base_url, public_url, &upstreams.allow),
+                target: target_of(credential, adapter, upstreams),
                 use_noted_at: AtomicI64::new(credential.last_used_at.map_or(0, Timestamp::millis)),
             })
         });
@@ -151,6 +145,23 @@ impl Snapshot {
             what,
         }
     }
+}
+
+/// Where requests with `credential` go: to its own base URL, to the one that the operator put in its
+/// provider's place, or to the provider's public one.
+pub(super) fn target_of(
+    credential: &ProviderCredential,
+    adapter: &dyn ProviderAdapter,
+    upstreams: &Upstreams,
+) -> Result<Target, TargetError> {
+    let public_url = adapter.default_base_url();
+    let replaced = upstreams
+        .base_urls
+        .iter()
+        .find(|(provider, _)| provider == credential.provider.as_str())
+        .map(|(_, url)| url.as_str());
+    let base_url = credential.base_url.as_deref().or(replaced).unwrap_or(public_url);
+    Target::read(base_url, public_url, &upstreams.allow)
 }
 
 impl Destination {

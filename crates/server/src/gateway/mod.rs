@@ -5,12 +5,13 @@
 //! `domain` crate, what a request and an answer mean is the `providers` crate's, and money is held
 //! and charged in `store`. How tokens are given, and how users decide, is not known here.
 
-use aipassport_domain::ids::GrantId;
+use aipassport_domain::{audit::KeyCheck, ids::GrantId};
 use aipassport_providers::adapter::{self, ProviderAdapter};
+use aipassport_store::ProviderCredential;
 use axum::{Router, extract::Request, response::Response, routing::post};
 
 use self::{bodies::Bodies, grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
-use crate::app::App;
+use crate::{app::App, config::Upstreams, vault::Vault};
 
 mod authenticate;
 mod bodies;
@@ -56,6 +57,12 @@ impl Gateway {
             refusals: Refusals::default(),
             upstream: Upstream::new()?,
         })
+    }
+
+    /// Asks the provider whether it accepts `credential`, which need not be stored yet. Free, and at
+    /// most a few seconds.
+    pub async fn check_key(&self, upstreams: &Upstreams, vault: &Vault, credential: &ProviderCredential) -> KeyCheck {
+        self.upstream.check_key(upstreams, vault, credential).await
     }
 
     /// A grant was changed, paused or revoked by this process: its open streams are looked at now,

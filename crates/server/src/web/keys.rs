@@ -1,8 +1,13 @@
 //! Keys: a user's secrets at providers. They go in and never come out.
 
-use aipassport_domain::{audit::Happened, grant::Grant, ids::CredentialId, secret::Secret};
+use aipassport_domain::{
+    audit::{Happened, KeyCheck},
+    grant::Grant,
+    ids::CredentialId,
+    secret::Secret,
+};
 use aipassport_providers::adapter;
-use aipassport_store::ProviderCredential;
+use aipassport_store::{KeyChecked, ProviderCredential, User};
 use askama::Template;
 use axum::{
     extract::{Path, RawQuery, State},
@@ -24,7 +29,7 @@ use super::{
 use crate::{
     app::App,
     browser_session::SignedIn,
-    entries::{NewCredential, new_credential},
+    entries::{NewCredential, checked, new_credential},
 };
 
 #[derive(Template)]
@@ -36,6 +41,8 @@ pub(super) struct KeysPage {
     pub(super) providers: Vec<Choosable>,
     /// Where to go on once a key is added.
     pub(super) return_to: Option<String>,
+    /// The provider does not accept what was entered: it may be kept all the same.
+    pub(super) may_save_anyway: bool,
 }
 
 pub(super) struct KeyRow {
@@ -46,6 +53,8 @@ pub(super) struct KeyRow {
     pub(super) last_used: String,
     pub(super) base_url: Option<String>,
     pub(super) refused: Option<String>,
+    /// What became of asking the provider about it.
+    pub(super) check: Option<String>,
     pub(super) used_by: String,
     /// What removing it does.
     pub(super) consequence: Option<String>,
@@ -59,10 +68,15 @@ pub(super) async fn show(
     let query = Fields::parse(query.unwrap_or_default().as_bytes());
     let notice = match query.raw("done") {
         "added" => Some("The key was added."),
+        "checked" => Some("The provider was asked about the key."),
         "removed" => Some("The key was removed. Its sealed copy is gone, too."),
         _ => None,
     };
-    keys_page(&app, &signed_in, notice, &Fields::default(), Vec::new()).await
+    let said = Said {
+        notice,
+        ..Said::default()
+    };
+    keys_page(&app, &signed_in, &Fields::default(), said).await
 }
 
 pub(super) async fn add(State(app): State<App>, form: SignedForm) -> Result<Response, PageError> {
@@ -73,10 +87,19 @@ pub(super) async fn add(State(app): State<App>, form: SignedForm) -> Result<Resp
         base_url: None,
     };
     if let Some(error) = wrong_provider(entered.provider.as_str(), &entered.key) {
-        return keys_page(&app, &signed_in, None, &fields, vec![error]).await;
+        return keys_page(&app, &signed_in, &fields, Said::wrong(error)).await;
     }
-    match new_credential(app.making(), &signed_in.user.id, entered) {
-        Ok((credential, added)) => {
+    let (credential, added) = match new_credential(app.making(), &signed_in.user.id, entered) {
+        Ok(new) => new,
+        Err(refused) => {
+            let error = FieldError::new(refused.field, refused.text);
+            return keys_page(&app, &signed_in, &fields, Said::wrong(error)).await;
+        }
+    };
+    let is_kept_anyway = fields.has("save_anyway", "yes");
+    let upstreams = &app.config.upstreams;
+    match checked(app.making(), &app.gateway, upstreams, credential, is_kept_anyway).await {
+        Ok(credential) => {
             app.store
                 .add_credential(&credential, &sign_in::event(&app, &signed_in.user, added))
                 .await?;
@@ -86,11 +109,38 @@ pub(super) async fn add(State(app): State<App>, form: SignedForm) -> Result<Resp
             };
             Ok(see_other(return_to))
         }
-        Err(refused) => {
-            let error = FieldError::new(refused.field, refused.text);
-            keys_page(&app, &signed_in, None, &fields, vec![error]).await
+        Err(not_accepted) => {
+            let error = FieldError::new("key", format!("{not_accepted}. Copy it again from there."));
+            let said = Said {
+                may_save_anyway: true,
+                ..Said::wrong(error)
+            };
+            keys_page(&app, &signed_in, &fields, said).await
         }
     }
+}
+
+/// Asks the provider about a key that is kept.
+pub(super) async fn check(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    form: SignedForm,
+) -> Result<Response, PageError> {
+    let user = form.signed_in.user;
+    let credential = own_key(&app, &user, &CredentialId::new(id)).await?;
+    let result = app
+        .gateway
+        .check_key(&app.config.upstreams, &app.vault, &credential)
+        .await;
+    let checked = Happened::CredentialChecked {
+        credential_id: credential.id.clone(),
+        provider: credential.provider,
+        result,
+    };
+    app.store
+        .record_key_check(&credential.id, result, &sign_in::event(&app, &user, checked))
+        .await?;
+    Ok(see_other("/keys?done=checked"))
 }
 
 pub(super) async fn remove(
@@ -100,8 +150,7 @@ pub(super) async fn remove(
 ) -> Result<Response, PageError> {
     let user = form.signed_in.user;
     let id = CredentialId::new(id);
-    let found = app.store.credential(&app.tenant_id, &id).await?;
-    let credential = found.filter(|key| key.user_id == user.id).ok_or(PageError::NotFound)?;
+    let credential = own_key(&app, &user, &id).await?;
     let removed = Happened::CredentialRemoved {
         credential_id: id.clone(),
         provider: credential.provider,
@@ -110,6 +159,11 @@ pub(super) async fn remove(
         .remove_credential(&id, &sign_in::event(&app, &user, removed))
         .await?;
     Ok(see_other("/keys?done=removed"))
+}
+
+async fn own_key(app: &App, user: &User, id: &CredentialId) -> Result<ProviderCredential, PageError> {
+    let found = app.store.credential(&app.tenant_id, id).await?;
+    found.filter(|key| key.user_id == user.id).ok_or(PageError::NotFound)
 }
 
 /// A key that another provider made: it would only be refused later, at the first call.
@@ -125,13 +179,24 @@ fn wrong_provider(provider: &str, key: &Secret) -> Option<FieldError> {
     Some(FieldError::new("key", words))
 }
 
-async fn keys_page(
-    app: &App,
-    signed_in: &SignedIn,
+/// What the page says of what was just done or entered.
+#[derive(Default)]
+struct Said {
     notice: Option<&'static str>,
-    entered: &Fields,
     errors: Vec<FieldError>,
-) -> Result<Response, PageError> {
+    may_save_anyway: bool,
+}
+
+impl Said {
+    fn wrong(error: FieldError) -> Self {
+        Self {
+            errors: vec![error],
+            ..Self::default()
+        }
+    }
+}
+
+async fn keys_page(app: &App, signed_in: &SignedIn, entered: &Fields, said: Said) -> Result<Response, PageError> {
     let user = &signed_in.user;
     let keys = app.store.credentials_of(&app.tenant_id, &user.id).await?;
     let grants = app.store.grants_of(&app.tenant_id, &user.id).await?;
@@ -153,14 +218,15 @@ async fn keys_page(
         words: adapter.name().to_owned(),
         is_selected: entered.has("provider", adapter.id()),
     });
-    let status = if errors.is_empty() {
+    let status = if said.errors.is_empty() {
         StatusCode::OK
     } else {
         StatusCode::UNPROCESSABLE_ENTITY
     };
     let keys_page = KeysPage {
-        frame: Frame::inside(app, signed_in, Section::Keys).with_notice(notice),
-        errors,
+        frame: Frame::inside(app, signed_in, Section::Keys).with_notice(said.notice),
+        errors: said.errors,
+        may_save_anyway: said.may_save_anyway,
         keys: rows,
         providers: providers.collect(),
         return_to: Some(entered.raw("return_to").to_owned()).filter(|path| !path.is_empty()),
@@ -192,10 +258,28 @@ fn row(key: &ProviderCredential, is_in_use: bool, live: &[&Grant], clock: &WallC
         refused: key
             .refused_at
             .map(|at| format!("Refused by {provider_name}, {}: make a new one there.", clock.ago(at))),
+        check: check_words(key, &provider_name, clock),
         used_by,
         consequence: (apps > 0).then(|| format!("{} will stop working", words::counted(apps, "app"))),
         provider_name,
     }
+}
+
+/// What the provider said when it was asked. That it refused has a line of its own, as long as it does.
+fn check_words(key: &ProviderCredential, provider_name: &str, clock: &WallClock) -> Option<String> {
+    let Some(KeyChecked { at, result }) = key.checked else {
+        return Some("Not checked yet.".to_owned()).filter(|_| key.last_used_at.is_none());
+    };
+    let at = clock.ago(at);
+    match result {
+        KeyCheck::Works => Some(format!("{provider_name} accepts it, checked {at}.")),
+        KeyCheck::Refused => None,
+        KeyCheck::Unclear => Some(format!(
+            "Not checked: {provider_name} did not say whether it accepts it, {at}."
+        )),
+        KeyCheck::NotReached => Some(format!("Not checked: {provider_name} could not be reached, {at}.")),
+    }
+    .filter(|_| key.refused_at.is_none() || result != KeyCheck::Works)
 }
 
 #[cfg(test)]

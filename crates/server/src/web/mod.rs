@@ -59,6 +59,7 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/apps/{grant_id}/pause", post(apps::pause))
         .route("/apps/{grant_id}/resume", post(apps::resume))
         .route("/keys", get(keys::show).post(keys::add))
+        .route("/keys/{id}/check", post(keys::check))
         .route("/keys/{id}/remove", post(keys::remove))
         .route("/apps/register", get(register::show).post(register::register))
         .route("/apps/keys/new", get(tools::show).post(tools::make))

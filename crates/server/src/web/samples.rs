@@ -67,6 +67,9 @@ fn keys() -> Vec<(&'static str, String)> {
         last_used: "used 2 min ago".to_owned(),
         base_url: None,
         refused: refused.map(str::to_owned),
+        check: refused
+            .is_none()
+            .then(|| format!("{provider} accepts it, checked 3 Oct.")),
         used_by: "Used by Notes, Shell helper".to_owned(),
         consequence: Some("2 apps will stop working".to_owned()),
     };
@@ -74,6 +77,7 @@ fn keys() -> Vec<(&'static str, String)> {
         frame: inside(Section::Keys),
         errors: Vec::new(),
         return_to: None,
+        may_save_anyway: false,
         keys,
         providers: vec![
             option("openai", "OpenAI", true),

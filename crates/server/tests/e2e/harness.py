@@ -103,10 +103,10 @@ class Process:
 class Sandbox:
     """The sandbox provider and its bill."""
 
-    def __init__(self, run, listen="127.0.0.1:0", keep_requests=0):
+    def __init__(self, run, listen="127.0.0.1:0", keep_requests=0, require_key=None):
         folder = run.new_folder("sandbox")
-        keep = ["--keep-requests", keep_requests]
-        command = [run.binary, "--json", "sandbox-provider", "--listen", listen, *keep]
+        switches = ["--keep-requests", keep_requests, *(["--require-key", require_key] if require_key else [])]
+        command = [run.binary, "--json", "sandbox-provider", "--listen", listen, *switches]
         self._process = Process(command, folder / "log", stdout=subprocess.PIPE)
         line = self._process.popen.stdout.readline()
         if not line:

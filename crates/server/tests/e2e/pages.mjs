@@ -1,12 +1,12 @@
 // What the pages must be in a real browser, beyond what their HTML says.
 //
-// Called with a JSON object {broker, name, password, authorize, grant} and Chromium's path. Prints a
+// Called with a JSON object {broker, name, password, authorize, authorizeV6, grant} and Chromium's path. Prints a
 // line of JSON for each thing that was seen; test_pages.py says what must be among them.
 
 import { chromium } from "playwright-core";
 
 const [given, executablePath] = process.argv.slice(2);
-const { broker, name, password, authorize, grant } = JSON.parse(given);
+const { broker, name, password, authorize, authorizeV6, grant } = JSON.parse(given);
 const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 const PAGES = ["/apps", `/apps/${grant}`, `/apps/${grant}/limits`, "/apps/register", "/keys", "/activity", "/settings"];
 
@@ -38,6 +38,17 @@ async function withoutScripts() {
   say({ withoutScripts: new URL(page.url()).searchParams.has("code") });
   await page.goto(`${broker}/apps`);
   say({ allowedWithoutScripts: await page.locator("main").innerText() });
+  await context.close();
+}
+
+// A policy cannot name an IPv6 address, and must let the answer go all the same. Nobody listens there:
+// that the browser asks is enough.
+async function toIpv6() {
+  const { context, page } = await signedIn();
+  await page.goto(authorizeV6);
+  const answered = page.waitForRequest((request) => request.url().startsWith("http://[::1]:7777/callback?"));
+  await page.getByRole("button", { name: "Allow", exact: true }).click();
+  say({ toIpv6: new URL((await answered).url()).searchParams.has("code") });
   await context.close();
 }
 
@@ -161,6 +172,7 @@ async function underAttack() {
 }
 
 await withoutScripts();
+await toIpv6();
 await allowWaits();
 await byKeyboard();
 await narrowAndNamed();

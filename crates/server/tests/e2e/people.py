@@ -84,11 +84,11 @@ class Grant:
 class App:
     """An app that is registered with the broker."""
 
-    def __init__(self, broker, name="Notes", is_confidential=False):
+    def __init__(self, broker, name="Notes", is_confidential=False, redirect_uri=REDIRECT_URI):
         self.broker = broker
         self.name = name
         kind = ["--confidential"] if is_confidential else []
-        place = ["--address", "https://notes.example", "--redirect-uri", REDIRECT_URI]
+        place = ["--address", "https://notes.example", "--redirect-uri", redirect_uri]
         added = broker.command("client", "add", name, *place, *kind)
         self.client_id = added["client_id"]
         self.secret = canary.note("client secret", added.get("client_secret"))

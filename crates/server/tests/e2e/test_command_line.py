@@ -1,11 +1,12 @@
 """The command line: what it refuses, how it says so, and that it works beside a running broker."""
 
+import json
 import os
 import re
 import subprocess
 import unittest
 
-from harness import PROMPT, ROOT, Broker, Sandbox, free_port, request, this_run
+from harness import PROMPT, PROVIDER_KEY, ROOT, Broker, Sandbox, free_port, request, this_run
 from people import App, User
 
 
@@ -21,12 +22,12 @@ class CommandLine(unittest.TestCase):
         cls.broker.stop()
         cls.sandbox.stop()
 
-    def run_binary(self, *arguments, **environment):
+    def run_binary(self, *arguments, stdin="", **environment):
         """Runs the binary on data of its own that is empty; gives the exit code and both outputs."""
         folder = this_run().new_folder("command")
         environment = {"PATH": os.environ["PATH"], "AIPASSPORT_DATA_DIR": str(folder), "RUST_BACKTRACE": "0"} | environment
         done = subprocess.run(
-            [this_run().binary, *arguments], capture_output=True, text=True, timeout=30, env=environment, cwd=folder, check=False
+            [this_run().binary, *arguments], input=stdin, capture_output=True, text=True, timeout=30, env=environment, cwd=folder, check=False
         )  # fmt: skip
         return done.returncode, done.stdout, done.stderr
 
@@ -115,6 +116,29 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(call(), 401)
         self.assertFalse(self.broker.command("user", "resume", "ben")["is_suspended"])
         self.assertEqual(call(), 200)
+
+    def test_a_key_that_its_provider_refuses_is_saved_only_if_one_insists(self):
+        sandbox = Sandbox(this_run(), require_key=PROVIDER_KEY)
+        settings = self.settings(f'[upstreams]\nallow = ["{sandbox.address}"]\n')
+        folder = str(this_run().new_folder("checks"))
+        here = ["--json", "--config", settings]
+
+        def add(key, *more):
+            place = ["--user", "ana", "--provider", "openai", "--base-url", f"{sandbox.url}/openai", "--key-stdin"]
+            arguments = [*here, "credential", "add", *place, *more]
+            return self.run_binary(*arguments, stdin=key + "\n", AIPASSPORT_DATA_DIR=folder)
+
+        self.run_binary(*here, "user", "add", "ana", AIPASSPORT_DATA_DIR=folder)
+        code, _, err = add("sk-wrong")
+        self.assertEqual(code, 1)
+        self.assertRegex(err, "OpenAI does not accept this key.*--save-anyway")
+        kept = json.loads(add("sk-wrong", "--save-anyway")[1])
+        self.assertEqual(kept["check_result"], "refused")
+        self.assertEqual(json.loads(add(PROVIDER_KEY)[1])["check_result"], "works")
+
+        sandbox.stop()
+        again = self.run_binary(*here, "credential", "check", kept["id"], AIPASSPORT_DATA_DIR=folder)
+        self.assertEqual(json.loads(again[1])["check_result"], "not_reached")
 
     def test_a_listed_credential_shows_its_last_four_and_no_more(self):
         listed = self.broker.command("credential", "list", "--user", "ana")

@@ -14,6 +14,7 @@ from harness import PASSWORD, Broker, Sandbox, this_run
 from people import REDIRECT_URI, App, User, access
 
 SECONDS = 180
+IPV6_URI = "http://[::1]:7777/callback"
 
 
 class Pages(unittest.TestCase):
@@ -30,6 +31,7 @@ class Pages(unittest.TestCase):
         given = {
             "broker": cls.broker.url, "name": user.name, "password": PASSWORD,
             "authorize": authorize_url(cls.broker, app), "grant": cls.grant.id,
+            "authorizeV6": authorize_url(cls.broker, App(cls.broker, redirect_uri=IPV6_URI), IPV6_URI),
         }  # fmt: skip
         chromium = shutil.which("chromium") or shutil.which("chromium-browser")
         script = pathlib.Path(__file__).parent / "pages.mjs"
@@ -53,6 +55,9 @@ class Pages(unittest.TestCase):
     def test_consent_works_without_scripts(self):
         self.assertEqual(self.seen("withoutScripts"), [{"withoutScripts": True}])
         self.assertIn("Notes", self.seen("allowedWithoutScripts")[0]["allowedWithoutScripts"])
+
+    def test_an_app_that_listens_on_an_ipv6_loopback_address_hears_the_answer(self):
+        self.assertEqual(self.seen("toIpv6"), [{"toIpv6": True}])
 
     def test_threat_66_allow_waits_for_the_eye_and_no_does_not(self):
         self.assertEqual(self.seen("allowWaits"), [{"allowWaits": [True, True], "denyWaits": False}])
@@ -84,11 +89,11 @@ class Pages(unittest.TestCase):
         self.assertEqual(self.seen("refused"), [{"refused": ["html", "script", "policy"], "ran": False}])
 
 
-def authorize_url(broker, app):
+def authorize_url(broker, app, redirect_uri=REDIRECT_URI):
     """What the app sends a browser to. It is asked afresh each time the address is opened."""
     challenge = base64.urlsafe_b64encode(hashlib.sha256(secrets.token_bytes(32)).digest()).rstrip(b"=").decode()
     query = {
-        "response_type": "code", "client_id": app.client_id, "redirect_uri": REDIRECT_URI, "state": "state",
+        "response_type": "code", "client_id": app.client_id, "redirect_uri": redirect_uri, "state": "state",
         "code_challenge": challenge, "code_challenge_method": "S256",
         "authorization_details": json.dumps([access("openai")]),
     }  # fmt: skip

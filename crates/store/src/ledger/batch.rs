@@ -3,17 +3,25 @@
 //! Pure. An adapter loads the [`Books`] that a batch asks for, applies the batch to them, writes
 //! what came out in the same transaction, and answers nobody before that has committed. However
 //! many operations of a batch concern one account, it is loaded and written once.
+//!
+//! The accounts of grants come first. They say which accounts stand above them, and only those are
+//! loaded then.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
 
 use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
-    ids::{CallId, GrantId, ProviderId, TenantId, UserId},
-    ledger::{Account, Held, LimitReached, LimitRule, Reservation, Settlement},
+    ids::{CallId, ClientId, GrantId, ProviderId, TenantId, UserId},
+    ledger::{Account, Held, Level, LimitReached, LimitRule, Reservation, Settlement, reserve},
     limits::Window,
     policy::Permit,
     time::Timestamp,
 };
+
+use super::levels::{AboveKey, Levels, LimitsOf};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
@@ -21,8 +29,8 @@ pub(crate) enum Operation {
     Settle { settlement: Settlement, now: Timestamp },
 }
 
-/// Names an account. Adapters lock accounts in this order, so that no two batches wait for each
-/// other.
+/// Names the account of a grant. Adapters lock these in one order, so that no two batches wait for
+/// each other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct AccountKey {
     pub(crate) tenant_id: TenantId,
@@ -79,29 +87,54 @@ impl Operation {
     }
 }
 
-fn key_of(settlement: &Settlement) -> CallKey {
-    (settlement.tenant_id.clone(), settlement.call_id.clone())
+impl Operation {
+    /// The accounts that may stand above its grant's.
+    fn above(&self) -> [AboveKey; 3] {
+        let (tenant_id, user_id, client_id) = match self {
+            Self::Reserve { permit, .. } => (permit.tenant_id(), permit.user_id(), permit.client_id()),
+            Self::Settle { settlement, .. } => (&settlement.tenant_id, &settlement.user_id, &settlement.client_id),
+        };
+        above(tenant_id, user_id, client_id)
+    }
 }
 
-/// A call that has not been settled.
-#[derive(Clone, Debug)]
-pub(crate) struct OpenCall {
-    pub(crate) user_id: UserId,
-    pub(crate) held: Held,
+fn above(tenant_id: &TenantId, user_id: &UserId, client_id: &ClientId) -> [AboveKey; 3] {
+    LimitsOf::above(user_id, client_id).map(|of| AboveKey {
+        tenant_id: tenant_id.clone(),
+        of,
+    })
+}
+
+fn key_of(settlement: &Settlement) -> CallKey {
+    (settlement.tenant_id.clone(), settlement.call_id.clone())
 }
 
 /// What an adapter loaded: what of [`Needs`] there is.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
     accounts: HashMap<AccountKey, Entry>,
+    above: HashMap<AboveKey, Entry>,
     versions: HashMap<GrantKey, i64>,
-    open_calls: HashMap<CallKey, OpenCall>,
+    /// What calls hold that have not been settled.
+    open_calls: HashMap<CallKey, Held>,
 }
 
 #[derive(Debug)]
 struct Entry {
     account: Account,
+    /// Of a grant's account: where there are accounts above it.
+    levels: Levels,
     is_changed: bool,
+}
+
+/// What the row of an account is called.
+#[derive(Debug)]
+pub(crate) struct RowKey<'a> {
+    pub(crate) tenant_id: &'a TenantId,
+    pub(crate) level: Level,
+    pub(crate) subject: Cow<'a, str>,
+    /// Empty above grants: what stands there is of no one provider.
+    pub(crate) provider: &'a str,
 }
 
 /// What came of one operation.
@@ -122,22 +155,44 @@ pub(crate) enum Outcome {
 pub(crate) struct Settled {
     pub(crate) settlement: Settlement,
     pub(crate) at: Timestamp,
-    user_id: UserId,
-    used_up: Vec<(LimitRule, Window)>,
+    used_up: Vec<(Level, LimitRule, Window)>,
 }
 
 impl Books {
-    pub(crate) fn add_account(&mut self, key: AccountKey, account: Account) {
-        let is_changed = false;
-        self.accounts.insert(key, Entry { account, is_changed });
+    pub(crate) fn add_account(&mut self, key: AccountKey, levels: Levels, account: Account) {
+        self.accounts.insert(key, Entry::new(account, levels));
+    }
+
+    pub(crate) fn add_above(&mut self, key: AboveKey, account: Account) {
+        self.above.insert(key, Entry::new(account, Levels::NONE));
+    }
+
+    /// The accounts above those that were added; to be asked when all of those were.
+    pub(crate) fn needs_above(&self, needs: &Needs, operations: &[Operation]) -> BTreeSet<AboveKey> {
+        let mut above = BTreeSet::new();
+        let stand_alone = self.accounts.values().all(|entry| entry.levels.is_empty());
+        if stand_alone && self.accounts.len() == needs.accounts.len() {
+            return above;
+        }
+        for operation in operations {
+            let levels = self.levels(&operation.account());
+            let keys = operation.above().into_iter();
+            above.extend(keys.filter(|key| levels.contains(key.of.level())));
+        }
+        above
+    }
+
+    /// Where the account above a grant's may be, if that cannot be asked: wherever there is one.
+    fn levels(&self, key: &AccountKey) -> Levels {
+        self.accounts.get(key).map_or(Levels::ALL, |entry| entry.levels)
     }
 
     pub(crate) fn add_version(&mut self, grant: GrantKey, version: i64) {
         self.versions.insert(grant, version);
     }
 
-    pub(crate) fn add_open_call(&mut self, call: CallKey, open: OpenCall) {
-        self.open_calls.insert(call, open);
+    pub(crate) fn add_open_call(&mut self, call: CallKey, held: Held) {
+        self.open_calls.insert(call, held);
     }
 
     /// Applies each operation to what the ones before it left.
@@ -155,8 +210,10 @@ impl Books {
     }
 
     /// The accounts that a refusal alone would not have changed: only these need to be written.
-    pub(crate) fn changed_accounts(&self) -> impl Iterator<Item = (&AccountKey, &Account)> {
-        let changed = self.accounts.iter().filter(|(_, entry)| entry.is_changed);
+    pub(crate) fn changed_accounts(&self) -> impl Iterator<Item = (RowKey<'_>, &Account)> {
+        let of_grants = self.accounts.iter().map(|(key, entry)| (RowKey::of_grant(key), entry));
+        let above = self.above.iter().map(|(key, entry)| (RowKey::of_above(key), entry));
+        let changed = of_grants.chain(above).filter(|(_, entry)| entry.is_changed);
         changed.map(|(key, entry)| (key, &entry.account))
     }
 
@@ -168,16 +225,30 @@ impl Books {
         let Some(entry) = self.accounts.get_mut(key) else {
             return Outcome::NoAccount;
         };
-        match entry.account.reserve(permit, now) {
+        let answer = if entry.levels.is_empty() {
+            let answer = entry.account.reserve(permit, now);
+            entry.is_changed |= answer.is_ok();
+            answer
+        } else {
+            let keys = above(permit.tenant_id(), permit.user_id(), permit.client_id());
+            let levels = entry.levels;
+            let above = self.above.get_disjoint_mut(keys.each_ref());
+            let mut entries = vec![entry];
+            for (key, above) in keys.iter().zip(above) {
+                match above {
+                    Some(above) if levels.contains(key.of.level()) => entries.push(above),
+                    // It is there and cannot be read: nothing can be said about what is left of it.
+                    None if levels.contains(key.of.level()) => return Outcome::NoAccount,
+                    _ => {}
+                }
+            }
+            reserve_on(&mut entries, permit, now)
+        };
+        match answer {
             Ok(reservation) => {
-                entry.is_changed = true;
-                let permit = &reservation.permit;
-                let open = OpenCall {
-                    user_id: permit.user_id().clone(),
-                    held: reservation.held,
-                };
+                let call_id = reservation.permit.call_id().clone();
                 self.open_calls
-                    .insert((permit.tenant_id().clone(), permit.call_id().clone()), open);
+                    .insert((key.tenant_id.clone(), call_id), reservation.held);
                 Outcome::Admitted(reservation)
             }
             Err(limit) => Outcome::Refused(limit),
@@ -186,22 +257,76 @@ impl Books {
 
     fn settle(&mut self, key: &AccountKey, settlement: Settlement, now: Timestamp) -> Outcome {
         // Whoever takes the open call away is the one who charges for it.
-        let Some(open) = self.open_calls.remove(&key_of(&settlement)) else {
+        let Some(held) = self.open_calls.remove(&key_of(&settlement)) else {
             return Outcome::NothingToSettle;
         };
+        let levels = self.levels(key);
+        let mut used_up = Vec::new();
         // Where there is no account the call's row still says what it cost, and counts again when
         // there is one.
-        let used_up = self.accounts.get_mut(key).map_or_else(Vec::new, |entry| {
-            entry.is_changed = true;
-            let counts = settlement.counts_as_request();
-            entry.account.settle(open.held, settlement.cost, counts)
-        });
+        if let Some(entry) = self.accounts.get_mut(key) {
+            entry.settle(held, &settlement, &mut used_up);
+        }
+        if !levels.is_empty() {
+            for key in above(&settlement.tenant_id, &settlement.user_id, &settlement.client_id) {
+                if let Some(entry) = self.above.get_mut(&key)
+                    && levels.contains(key.of.level())
+                {
+                    entry.settle(held, &settlement, &mut used_up);
+                }
+            }
+        }
         Outcome::Settled(Settled {
             settlement,
-            at: now.max(open.held.at),
-            user_id: open.user_id,
+            at: now.max(held.at),
             used_up,
         })
+    }
+}
+
+impl Entry {
+    fn new(account: Account, levels: Levels) -> Self {
+        Self {
+            account,
+            levels,
+            is_changed: false,
+        }
+    }
+
+    fn settle(&mut self, held: Held, settlement: &Settlement, used_up: &mut Vec<(Level, LimitRule, Window)>) {
+        self.is_changed = true;
+        let counts = settlement.counts_as_request();
+        let by_this = self.account.settle(held, settlement.cost, counts);
+        used_up.extend(by_this.into_iter().map(|(rule, per)| (self.account.level(), rule, per)));
+    }
+}
+
+fn reserve_on(entries: &mut [&mut Entry], permit: Permit, now: Timestamp) -> Result<Reservation, LimitReached> {
+    let mut accounts: Vec<&mut Account> = entries.iter_mut().map(|entry| &mut entry.account).collect();
+    let reservation = reserve(&mut accounts, permit, now)?;
+    for entry in entries {
+        entry.is_changed = true;
+    }
+    Ok(reservation)
+}
+
+impl<'a> RowKey<'a> {
+    fn of_grant(key: &'a AccountKey) -> Self {
+        Self {
+            tenant_id: &key.tenant_id,
+            level: Level::Grant,
+            subject: Cow::Borrowed(key.grant_id.as_str()),
+            provider: key.provider.as_str(),
+        }
+    }
+
+    fn of_above(key: &'a AboveKey) -> Self {
+        Self {
+            tenant_id: &key.tenant_id,
+            level: key.of.level(),
+            subject: Cow::Owned(key.of.subject()),
+            provider: "",
+        }
     }
 }
 
@@ -248,7 +373,7 @@ impl Settled {
             tenant_id: self.settlement.tenant_id.clone(),
             at: self.at,
             actor: Actor::Broker,
-            user_id: Some(self.user_id.clone()),
+            user_id: Some(self.settlement.user_id.clone()),
             grant_id: Some(self.settlement.grant_id.clone()),
             what,
         };
@@ -258,8 +383,9 @@ impl Settled {
             label: self.settlement.label,
             outcome: self.settlement.outcome,
         })];
-        events.extend(self.used_up.iter().map(|(rule, _)| {
+        events.extend(self.used_up.iter().map(|(level, rule, _)| {
             happened(Happened::LimitReached {
+                level: *level,
                 rule: rule.as_str().to_owned(),
             })
         }));

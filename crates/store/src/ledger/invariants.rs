@@ -1,28 +1,29 @@
 //! What must be true of the ledger at any moment, checked against its rows.
 //!
-//! Every counter of every account equals what its calls add up to; nothing is used or held beyond a
-//! limit; every open call belongs to an instance that can still settle it.
+//! Every counter of every account equals what its calls add up to, at every level; the account of a
+//! grant knows of those above it; nothing is used or held beyond a limit; every open call belongs to
+//! an instance that can still settle it.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use aipassport_domain::{
-    ids::{CallId, GrantId, ProviderId, TenantId},
-    ledger::{Account, Counter, LimitRule, Uncounted},
+    ids::{CallId, ClientId, GrantId, ProviderId, TenantId, UserId},
+    ledger::{Account, Counter, Level, LimitRule, Uncounted},
     limits::Window,
     time::Timestamp,
 };
 
+use super::levels::{AccountOf, Levels, LimitsOf};
 use crate::{
     Store, StoreError, accounts,
-    sql::{Row, Transaction, sql},
+    sql::{Row, Transaction, corrupt, sql},
 };
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub tenant_id: TenantId,
-    pub grant_id: GrantId,
-    pub provider: ProviderId,
+    pub account: AccountOf,
     pub fault: Fault,
 }
 
@@ -53,6 +54,10 @@ pub enum Fault {
     },
     /// There are calls, but no account.
     NoAccount,
+    /// The account of a grant does not know that there is one above it, or takes one for there.
+    Misplaced {
+        above: Level,
+    },
     Unreadable,
 }
 
@@ -60,11 +65,10 @@ impl fmt::Display for Finding {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             tenant_id,
-            grant_id,
-            provider,
+            account,
             fault,
         } = self;
-        write!(out, "tenant {tenant_id}, grant {grant_id}, {provider}: {fault}")
+        write!(out, "tenant {tenant_id}, {account}: {fault}")
     }
 }
 
@@ -98,6 +102,13 @@ impl fmt::Display for Fault {
                 write!(out, "call {call_id} is held by instance {instance_id}, which is gone")
             }
             Self::NoAccount => out.write_str("there are calls, but no account that counts them"),
+            Self::Misplaced { above } => {
+                write!(
+                    out,
+                    "the account is wrong about whether its {} has limits",
+                    above.as_str()
+                )
+            }
             Self::Unreadable => out.write_str("the account cannot be read"),
         }
     }
@@ -122,18 +133,28 @@ impl Store {
     pub async fn check_invariants(&self, alive_since: Timestamp) -> Result<Vec<Finding>, StoreError> {
         let mut tx = self.begin_snapshot().await?;
         let mut findings = Vec::new();
-        let accounts = sql("select tenant_id, subject as grant_id, provider, state from accounts
-             where level = 'grant' order by tenant_id, subject, provider")
+        let accounts = sql(
+            "select accounts.tenant_id, level, subject, accounts.provider, state, levels, user_id, client_id
+             from accounts left join grants
+                 on level = 'grant' and grants.tenant_id = accounts.tenant_id and grants.id = subject
+             order by accounts.tenant_id, level, subject, accounts.provider",
+        )
         .all(&mut *tx)
         .await?;
+        let named = |row: &Row| Ok((TenantId::new(row.text("tenant_id")?), account_of(row)?));
+        let there: HashSet<(TenantId, AccountOf)> = accounts.iter().map(named).collect::<Result<_, StoreError>>()?;
         for row in &accounts {
-            let faults = match serde_json::from_str::<Account>(&row.text("state")?) {
-                Ok(account) => faults_of(&mut tx, row, &account).await?,
+            let (tenant_id, account) = named(row)?;
+            let mut faults = match accounts::read(row) {
+                Ok(state) => faults_of(&mut tx, &tenant_id, &account, &state).await?,
                 Err(_) => vec![Fault::Unreadable],
             };
-            for fault in faults {
-                findings.push(finding(row, fault)?);
-            }
+            faults.extend(misplaced(row, &tenant_id, &there)?);
+            findings.extend(faults.into_iter().map(|fault| Finding {
+                tenant_id: tenant_id.clone(),
+                account: account.clone(),
+                fault,
+            }));
         }
         findings.extend(calls_without_account(&mut tx).await?);
         findings.extend(orphans(&mut tx, alive_since).await?);
@@ -141,20 +162,26 @@ impl Store {
     }
 }
 
-fn finding(row: &Row, fault: Fault) -> Result<Finding, StoreError> {
+fn account_of(row: &Row) -> Result<AccountOf, StoreError> {
+    AccountOf::parse(&row.text("level")?, row.text("subject")?, row.text("provider")?)
+        .ok_or_else(|| corrupt("the name of an account"))
+}
+
+fn finding_about_grant(row: &Row, fault: Fault) -> Result<Finding, StoreError> {
+    let grant_id = GrantId::new(row.text("grant_id")?);
     Ok(Finding {
         tenant_id: TenantId::new(row.text("tenant_id")?),
-        grant_id: GrantId::new(row.text("grant_id")?),
-        provider: ProviderId::new(row.text("provider")?),
+        account: AccountOf::Grant(grant_id, ProviderId::new(row.text("provider")?)),
         fault,
     })
 }
 
-async fn faults_of(tx: &mut Transaction, row: &Row, account: &Account) -> Result<Vec<Fault>, StoreError> {
-    let tenant_id = TenantId::new(row.text("tenant_id")?);
-    let grant_id = GrantId::new(row.text("grant_id")?);
-    let provider = ProviderId::new(row.text("provider")?);
-
+async fn faults_of(
+    tx: &mut Transaction,
+    tenant_id: &TenantId,
+    of: &AccountOf,
+    account: &Account,
+) -> Result<Vec<Fault>, StoreError> {
     let mut faults = Vec::new();
     for (rule, counter) in account.counters() {
         let window = Uncounted {
@@ -162,23 +189,34 @@ async fn faults_of(tx: &mut Transaction, row: &Row, account: &Account) -> Result
             per: counter.per,
             since: Timestamp::from_millis(counter.window_start),
         };
-        let calls = accounts::counted(tx, &tenant_id, &grant_id, &provider, &window).await?;
+        let calls = accounts::counted(tx, tenant_id, of, &window).await?;
         faults.extend(faults_of_counter(rule, counter, calls));
     }
 
-    let open = sql("select count(*) as open from calls
-         where tenant_id = $1 and grant_id = $2 and provider = $3 and settled_at is null")
-    .bind(&tenant_id)
-    .bind(&grant_id)
-    .bind(&provider)
-    .first(&mut **tx)
-    .await?;
-    let calls = open.map_or(Ok(0), |row| row.integer("open"))?.unsigned_abs();
+    let calls = u64::from(accounts::under_way(tx, tenant_id, of).await?);
     let account = u64::from(account.in_flight());
     if account != calls {
         faults.push(Fault::InFlightMiscounted { account, calls });
     }
     Ok(faults)
+}
+
+/// Where the row of a grant's account is wrong about those above it.
+fn misplaced(
+    row: &Row,
+    tenant_id: &TenantId,
+    there: &HashSet<(TenantId, AccountOf)>,
+) -> Result<Vec<Fault>, StoreError> {
+    let (Some(user_id), Some(client_id)) = (row.maybe_text("user_id")?, row.maybe_text("client_id")?) else {
+        return Ok(Vec::new());
+    };
+    let known = Levels::from_column(row.integer("levels")?);
+    let above = LimitsOf::above(&UserId::new(user_id), &ClientId::new(client_id)).into_iter();
+    Ok(above
+        .map(|of| (of.level(), (tenant_id.clone(), AccountOf::Above(of))))
+        .filter(|(level, account)| known.contains(*level) != there.contains(account))
+        .map(|(above, _)| Fault::Misplaced { above })
+        .collect())
 }
 
 fn faults_of_counter(rule: LimitRule, counter: &Counter, calls: (u64, u64)) -> Vec<Fault> {
@@ -212,7 +250,9 @@ async fn calls_without_account(tx: &mut Transaction) -> Result<Vec<Finding>, Sto
                                and subject = calls.grant_id and accounts.provider = calls.provider)")
     .all(&mut **tx)
     .await?;
-    rows.iter().map(|row| finding(row, Fault::NoAccount)).collect()
+    rows.iter()
+        .map(|row| finding_about_grant(row, Fault::NoAccount))
+        .collect()
 }
 
 async fn orphans(tx: &mut Transaction, alive_since: Timestamp) -> Result<Vec<Finding>, StoreError> {
@@ -227,7 +267,7 @@ async fn orphans(tx: &mut Transaction, alive_since: Timestamp) -> Result<Vec<Fin
             call_id: CallId::new(row.text("id")?),
             instance_id: row.text("instance_id")?,
         };
-        finding(row, fault)
+        finding_about_grant(row, fault)
     };
     rows.iter().map(orphan).collect()
 }

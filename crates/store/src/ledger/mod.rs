@@ -13,6 +13,7 @@
 mod batch;
 mod calls;
 mod invariants;
+pub(crate) mod levels;
 mod postgres;
 mod queue;
 mod recovery;
@@ -32,6 +33,7 @@ pub(crate) use self::queue::Queue;
 pub use self::{
     calls::{CallPage, CallRecord, CallsOf, DaySpend, SettledCall},
     invariants::{Fault, Finding},
+    levels::{AccountOf, LimitsOf},
     refusals::RefusalCount,
 };
 use crate::{DatabaseUrl, Store, StoreError};

@@ -1,12 +1,13 @@
 //! The ledger on PostgreSQL: one task, and one transaction for all who wait at this instance.
 //!
 //! Instances meet in the rows. A batch takes the rows of its grants (shared: other batches may read
-//! them, a change of the grant has to wait), then those of its accounts, each in the order of their
-//! keys; changes of grants take them in the same order. So a call is admitted before a revocation or
+//! them, a change of the grant has to wait), then those of their accounts, then those of the accounts
+//! above them, each in the order of their keys, byte by byte; changes of grants and of limits take
+//! them in the same order. So a call is admitted before a revocation or
 //! refused after it, never in between, and nobody waits in a circle. What fails for a lock is tried
 //! again; what fails otherwise has not happened, and its callers are told so.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use aipassport_domain::{
     ids::{CallId, GrantId, ProviderId, TenantId, UserId},
@@ -21,7 +22,8 @@ use sqlx::{
 use tokio::time::timeout;
 
 use super::{
-    batch::{AccountKey, Books, Needs, OpenCall, Operation, Outcome, Settled},
+    batch::{AccountKey, Books, Needs, Operation, Outcome, Settled},
+    levels::{AboveKey, Levels, LimitsOf},
     queue::{Inbox, Message, Queue, queue},
     rows::{integer, kind_and_data, other_usage, state_of},
 };
@@ -118,7 +120,7 @@ impl Writer {
         let applied = in_time(async {
             // Each statement sees what was committed before it: what is locked first is new then.
             let mut tx = self.pool.begin_with("begin isolation level read committed").await?;
-            let mut books = load(&mut tx, &Needs::of(&operations)).await?;
+            let mut books = load(&mut tx, &operations).await?;
             let outcomes = books.apply(operations);
             write(&mut tx, &books, &outcomes, &self.instance_id).await?;
             Ok((tx, outcomes))
@@ -140,12 +142,14 @@ async fn in_time<T>(step: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
-async fn load(tx: &mut PgConnection, needs: &Needs) -> sqlx::Result<Books> {
+async fn load(tx: &mut PgConnection, operations: &[Operation]) -> sqlx::Result<Books> {
+    let needs = Needs::of(operations);
     let mut books = Books::default();
-    load_versions(tx, needs, &mut books).await?;
-    load_accounts(tx, needs, &mut books).await?;
+    load_versions(tx, &needs, &mut books).await?;
+    load_accounts(tx, &needs, &mut books).await?;
+    load_above(tx, &books.needs_above(&needs, operations), &mut books).await?;
     // After the accounts are ours: whoever settles one of these calls has to have its account.
-    load_open_calls(tx, needs, &mut books).await?;
+    load_open_calls(tx, &needs, &mut books).await?;
     Ok(books)
 }
 
@@ -154,11 +158,11 @@ async fn load_versions(tx: &mut PgConnection, needs: &Needs, books: &mut Books) 
         return Ok(());
     }
     let rows = sqlx::query(
-        "select grants.tenant_id, grants.id, version
+        r#"select grants.tenant_id, grants.id, version
          from grants join unnest($1::text[], $2::text[]) as wanted (tenant_id, id)
              on grants.tenant_id = wanted.tenant_id and grants.id = wanted.id
-         order by grants.tenant_id, grants.id
-         for share of grants",
+         order by grants.tenant_id collate "C", grants.id collate "C"
+         for share of grants"#,
     )
     .bind(column(&needs.grants, |(tenant_id, _)| tenant_id.as_str()))
     .bind(column(&needs.grants, |(_, id)| id.as_str()))
@@ -173,12 +177,12 @@ async fn load_versions(tx: &mut PgConnection, needs: &Needs, books: &mut Books) 
 
 async fn load_accounts(tx: &mut PgConnection, needs: &Needs, books: &mut Books) -> sqlx::Result<()> {
     let rows = sqlx::query(
-        "select accounts.tenant_id, subject, accounts.provider, state
+        r#"select accounts.tenant_id, subject, accounts.provider, state, levels
          from accounts join unnest($1::text[], $2::text[], $3::text[]) as wanted (tenant_id, grant_id, provider)
              on accounts.tenant_id = wanted.tenant_id and level = 'grant'
                 and subject = wanted.grant_id and accounts.provider = wanted.provider
-         order by accounts.tenant_id, subject, accounts.provider
-         for update of accounts",
+         order by accounts.tenant_id collate "C", subject collate "C", accounts.provider collate "C"
+         for update of accounts"#,
     )
     .bind(column(&needs.accounts, |key| key.tenant_id.as_str()))
     .bind(column(&needs.accounts, |key| key.grant_id.as_str()))
@@ -192,7 +196,37 @@ async fn load_accounts(tx: &mut PgConnection, needs: &Needs, books: &mut Books) 
             provider: ProviderId::new(text(&row, 2)?),
         };
         if let Some(account) = state_of(&text(&row, 3)?, &key) {
-            books.add_account(key, account);
+            books.add_account(key, Levels::from_column(row.try_get(4)?), account);
+        }
+    }
+    Ok(())
+}
+
+async fn load_above(tx: &mut PgConnection, above: &BTreeSet<AboveKey>, books: &mut Books) -> sqlx::Result<()> {
+    if above.is_empty() {
+        return Ok(());
+    }
+    let rows = sqlx::query(
+        r#"select accounts.tenant_id, accounts.level, accounts.subject, state
+         from accounts join unnest($1::text[], $2::text[], $3::text[]) as wanted (tenant_id, level, subject)
+             on accounts.tenant_id = wanted.tenant_id and accounts.level = wanted.level
+                and accounts.subject = wanted.subject and provider = ''
+         order by accounts.tenant_id collate "C", accounts.level collate "C", accounts.subject collate "C"
+         for update of accounts"#,
+    )
+    .bind(column(above, |key| key.tenant_id.as_str()))
+    .bind(column(above, |key| key.of.level().as_str()))
+    .bind(column(above, |key| key.of.subject()))
+    .fetch_all(tx)
+    .await?;
+    for row in rows {
+        let Some(of) = LimitsOf::parse(&text(&row, 1)?, &text(&row, 2)?) else {
+            continue;
+        };
+        let tenant_id = TenantId::new(text(&row, 0)?);
+        let key = AboveKey { tenant_id, of };
+        if let Some(account) = state_of(&text(&row, 3)?, &key) {
+            books.add_above(key, account);
         }
     }
     Ok(())
@@ -203,7 +237,7 @@ async fn load_open_calls(tx: &mut PgConnection, needs: &Needs, books: &mut Books
         return Ok(());
     }
     let rows = sqlx::query(
-        "select calls.tenant_id, calls.id, user_id, held_nanos, admitted_at
+        "select calls.tenant_id, calls.id, held_nanos, admitted_at
          from calls join unnest($1::text[], $2::text[], $3::text[], $4::text[])
                  as wanted (tenant_id, id, grant_id, provider)
              on calls.tenant_id = wanted.tenant_id and calls.id = wanted.id
@@ -217,14 +251,11 @@ async fn load_open_calls(tx: &mut PgConnection, needs: &Needs, books: &mut Books
     .fetch_all(tx)
     .await?;
     for row in rows {
-        let open = OpenCall {
-            user_id: UserId::new(text(&row, 2)?),
-            held: Held {
-                amount: Money::from_nanos(row.try_get(3)?),
-                at: Timestamp::from_millis(row.try_get(4)?),
-            },
+        let held = Held {
+            amount: Money::from_nanos(row.try_get(2)?),
+            at: Timestamp::from_millis(row.try_get(3)?),
         };
-        books.add_open_call((TenantId::new(text(&row, 0)?), CallId::new(text(&row, 1)?)), open);
+        books.add_open_call((TenantId::new(text(&row, 0)?), CallId::new(text(&row, 1)?)), held);
     }
     Ok(())
 }
@@ -352,13 +383,15 @@ async fn write_accounts(tx: &mut PgConnection, books: &Books) -> sqlx::Result<()
         .map_err(unwritable)?;
     sqlx::query(
         "update accounts set state = changed.state
-         from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as changed (tenant_id, grant_id, provider, state)
-         where accounts.tenant_id = changed.tenant_id and level = 'grant'
-             and subject = changed.grant_id and accounts.provider = changed.provider",
+         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+             as changed (tenant_id, level, subject, provider, state)
+         where accounts.tenant_id = changed.tenant_id and accounts.level = changed.level
+             and accounts.subject = changed.subject and accounts.provider = changed.provider",
     )
     .bind(column(&changed, |(key, _)| key.tenant_id.as_str()))
-    .bind(column(&changed, |(key, _)| key.grant_id.as_str()))
-    .bind(column(&changed, |(key, _)| key.provider.as_str()))
+    .bind(column(&changed, |(key, _)| key.level.as_str()))
+    .bind(column(&changed, |(key, _)| key.subject.as_ref()))
+    .bind(column(&changed, |(key, _)| key.provider))
     .bind(states)
     .execute(tx)
     .await?;

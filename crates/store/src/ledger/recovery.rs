@@ -6,7 +6,7 @@
 
 use aipassport_domain::{
     audit::CallOutcome,
-    ids::{CallId, GrantId, ProviderId, TenantId},
+    ids::{CallId, ClientId, GrantId, ProviderId, TenantId, UserId},
     ledger::Settlement,
     money::Money,
     time::Timestamp,
@@ -38,8 +38,10 @@ impl Store {
     pub async fn recover_all_others(&self, now: Timestamp) -> Result<usize, StoreError> {
         let recovered = self
             .charge(now, || {
-                sql("select tenant_id, id, grant_id, provider, held_nanos from calls
-                     where settled_at is null and instance_id <> $1 limit $2")
+                sql(
+                    "select tenant_id, id, grant_id, user_id, client_id, provider, held_nanos from calls
+                     where settled_at is null and instance_id <> $1 limit $2",
+                )
                 .bind(self.instance_id())
                 .bind(MOST_AT_ONCE)
             })
@@ -53,10 +55,12 @@ impl Store {
     pub async fn recover_silent(&self, since: Timestamp, now: Timestamp) -> Result<usize, StoreError> {
         let recovered = self
             .charge(now, || {
-                sql("select tenant_id, id, grant_id, provider, held_nanos from calls
+                sql(
+                    "select tenant_id, id, grant_id, user_id, client_id, provider, held_nanos from calls
                      where settled_at is null and instance_id <> $1 and admitted_at < $2
                          and instance_id not in (select id from instances where seen_at >= $2)
-                     limit $3")
+                     limit $3",
+                )
                 .bind(self.instance_id())
                 .bind(since)
                 .bind(MOST_AT_ONCE)
@@ -94,6 +98,8 @@ fn worst_case(row: &Row) -> Result<Settlement, StoreError> {
     Ok(Settlement {
         call_id: CallId::new(row.text("id")?),
         tenant_id: TenantId::new(row.text("tenant_id")?),
+        user_id: UserId::new(row.text("user_id")?),
+        client_id: ClientId::new(row.text("client_id")?),
         grant_id: GrantId::new(row.text("grant_id")?),
         provider: ProviderId::new(row.text("provider")?),
         cost: Money::from_nanos(row.integer("held_nanos")?),

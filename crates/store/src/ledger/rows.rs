@@ -1,10 +1,9 @@
 //! How the ledger's values are written to columns, the same on both engines.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Debug};
 
 use aipassport_domain::{audit::Happened, ledger::Account, usage::Usage};
 
-use super::batch::AccountKey;
 use crate::{StoreError, sql::corrupt};
 
 /// A count as a column holds it; one that is larger stays at the largest.
@@ -13,7 +12,7 @@ pub(super) fn integer(count: u64) -> i64 {
 }
 
 /// The account in a row; `None`, and a line in the log, if it is not one.
-pub(super) fn state_of(text: &str, key: &AccountKey) -> Option<Account> {
+pub(super) fn state_of(text: &str, key: &impl Debug) -> Option<Account> {
     serde_json::from_str(text)
         .inspect_err(|error| tracing::error!(?key, %error, "an account cannot be read; its calls are refused"))
         .ok()
@@ -57,6 +56,7 @@ mod tests {
     use aipassport_domain::{
         audit::CallOutcome,
         ids::{CallId, ProviderId},
+        ledger::Level,
         money::Money,
         usage::TruthLabel,
     };
@@ -87,6 +87,7 @@ mod tests {
                 outcome: CallOutcome::Completed,
             },
             Happened::LimitReached {
+                level: Level::App,
                 rule: "budget".to_owned(),
             },
         ];

@@ -5,7 +5,7 @@
 //! the disk the next one gathers. If the process dies before the commit, nothing happened and nobody
 //! was told otherwise; after it, what was held is found by recovery and charged.
 
-use std::{io, path::Path, thread, time::Duration};
+use std::{collections::BTreeSet, io, path::Path, thread, time::Duration};
 
 use aipassport_domain::{
     audit::AuditEvent,
@@ -14,10 +14,11 @@ use aipassport_domain::{
     money::Money,
     time::Timestamp,
 };
-use rusqlite::{Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, Transaction, TransactionBehavior, params};
 
 use super::{
-    batch::{Books, Needs, OpenCall, Operation, Outcome, Settled},
+    batch::{Books, Needs, Operation, Outcome, Settled},
+    levels::{AboveKey, Levels},
     queue::{Inbox, Message, Queue, queue},
     rows::{integer, kind_and_data, other_usage, state_of},
 };
@@ -105,7 +106,7 @@ impl<F: FnMut() -> rusqlite::Result<Connection>> Writer<F> {
             none => none.insert((self.open)()?),
         };
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut books = load(&tx, &Needs::of(&operations))?;
+        let mut books = load(&tx, &operations)?;
         let outcomes = books.apply(operations);
         write(&tx, &books, &outcomes, &self.instance_id)?;
         match tx.commit() {
@@ -118,9 +119,17 @@ impl<F: FnMut() -> rusqlite::Result<Connection>> Writer<F> {
     }
 }
 
-fn load(tx: &Transaction<'_>, needs: &Needs) -> rusqlite::Result<Books> {
+fn load(tx: &Transaction<'_>, operations: &[Operation]) -> rusqlite::Result<Books> {
+    let needs = Needs::of(operations);
     let mut books = Books::default();
+    load_versions(tx, &needs, &mut books)?;
+    load_accounts(tx, &needs, &mut books)?;
+    load_above(tx, &books.needs_above(&needs, operations), &mut books)?;
+    load_open_calls(tx, &needs, &mut books)?;
+    Ok(books)
+}
 
+fn load_versions(tx: &Transaction<'_>, needs: &Needs, books: &mut Books) -> rusqlite::Result<()> {
     let mut version = tx.prepare_cached("select version from grants where tenant_id = ?1 and id = ?2")?;
     for (tenant_id, grant_id) in &needs.grants {
         let found = version.query_row(params![tenant_id.as_str(), grant_id.as_str()], |row| row.get(0));
@@ -128,20 +137,44 @@ fn load(tx: &Transaction<'_>, needs: &Needs) -> rusqlite::Result<Books> {
             books.add_version((tenant_id.clone(), grant_id.clone()), found);
         }
     }
+    Ok(())
+}
 
+fn load_accounts(tx: &Transaction<'_>, needs: &Needs, books: &mut Books) -> rusqlite::Result<()> {
     let mut state = tx.prepare_cached(
-        "select state from accounts where tenant_id = ?1 and level = 'grant' and subject = ?2 and provider = ?3",
+        "select state, levels from accounts
+         where tenant_id = ?1 and level = 'grant' and subject = ?2 and provider = ?3",
     )?;
     for key in &needs.accounts {
         let named = params![key.tenant_id.as_str(), key.grant_id.as_str(), key.provider.as_str()];
-        let found = state.query_row(named, |row| Ok(state_of(row.get_ref(0)?.as_str()?, key)));
-        if let Some(account) = found.optional()?.flatten() {
-            books.add_account(key.clone(), account);
+        let read = |row: &Row<'_>| Ok((state_of(row.get_ref(0)?.as_str()?, key), row.get(1)?));
+        if let Some((Some(account), levels)) = state.query_row(named, read).optional()? {
+            books.add_account(key.clone(), Levels::from_column(levels), account);
         }
     }
+    Ok(())
+}
 
+fn load_above(tx: &Transaction<'_>, above: &BTreeSet<AboveKey>, books: &mut Books) -> rusqlite::Result<()> {
+    if above.is_empty() {
+        return Ok(());
+    }
+    let mut state = tx.prepare_cached(
+        "select state from accounts where tenant_id = ?1 and level = ?2 and subject = ?3 and provider = ''",
+    )?;
+    for key in above {
+        let named = params![key.tenant_id.as_str(), key.of.level().as_str(), key.of.subject()];
+        let found = state.query_row(named, |row| Ok(state_of(row.get_ref(0)?.as_str()?, key)));
+        if let Some(account) = found.optional()?.flatten() {
+            books.add_above(key.clone(), account);
+        }
+    }
+    Ok(())
+}
+
+fn load_open_calls(tx: &Transaction<'_>, needs: &Needs, books: &mut Books) -> rusqlite::Result<()> {
     let mut open_call = tx.prepare_cached(
-        "select user_id, held_nanos, admitted_at from calls
+        "select held_nanos, admitted_at from calls
          where tenant_id = ?1 and id = ?2 and grant_id = ?3 and provider = ?4 and settled_at is null",
     )?;
     for ((tenant_id, call_id), account) in &needs.calls {
@@ -152,19 +185,16 @@ fn load(tx: &Transaction<'_>, needs: &Needs) -> rusqlite::Result<Books> {
             account.provider.as_str()
         ];
         let found = open_call.query_row(named, |row| {
-            Ok(OpenCall {
-                user_id: UserId::new(row.get::<_, String>(0)?),
-                held: Held {
-                    amount: Money::from_nanos(row.get(1)?),
-                    at: Timestamp::from_millis(row.get(2)?),
-                },
+            Ok(Held {
+                amount: Money::from_nanos(row.get(0)?),
+                at: Timestamp::from_millis(row.get(1)?),
             })
         });
-        if let Some(open) = found.optional()? {
-            books.add_open_call((tenant_id.clone(), call_id.clone()), open);
+        if let Some(held) = found.optional()? {
+            books.add_open_call((tenant_id.clone(), call_id.clone()), held);
         }
     }
-    Ok(books)
+    Ok(())
 }
 
 fn write(tx: &Transaction<'_>, books: &Books, outcomes: &[Outcome], instance_id: &str) -> rusqlite::Result<()> {
@@ -195,14 +225,15 @@ fn write(tx: &Transaction<'_>, books: &Books, outcomes: &[Outcome], instance_id:
     }
 
     let mut account = tx.prepare_cached(
-        "update accounts set state = ?4
-         where tenant_id = ?1 and level = 'grant' and subject = ?2 and provider = ?3",
+        "update accounts set state = ?5
+         where tenant_id = ?1 and level = ?2 and subject = ?3 and provider = ?4",
     )?;
     for (key, changed) in books.changed_accounts() {
         account.execute(params![
             key.tenant_id.as_str(),
-            key.grant_id.as_str(),
-            key.provider.as_str(),
+            key.level.as_str(),
+            key.subject,
+            key.provider,
             serde_json::to_string(changed).map_err(unwritable)?
         ])?;
     }

@@ -6,7 +6,7 @@ use aipassport_domain::{
     fixtures::{self, NOW},
     grant::Grant,
     ids::ProviderId,
-    ledger::{Account, Amount, LimitRule},
+    ledger::{Account, Amount, Level, LimitRule},
     limits::Limits,
     money::Money,
     time::{Period, Timestamp},
@@ -72,7 +72,7 @@ async fn a_new_grant_has_an_account_by_its_users_clock() {
     on_both_engines(async |world| {
         let grant = world.granted("one").await;
 
-        let expected = Account::open(&fixtures::access().limits, "Europe/Berlin");
+        let expected = Account::open(Level::Grant, &fixtures::access().limits, "Europe/Berlin");
         assert_eq!(world.account(&grant, "openai").await, expected);
     })
     .await;
@@ -130,7 +130,7 @@ async fn a_provider_that_is_added_to_a_grant_gets_an_account_and_one_that_is_rem
         let limits = &changed.authorization_details[0].limits;
         assert_eq!(
             world.account(&grant, "anthropic").await,
-            Account::open(limits, "Europe/Berlin")
+            Account::open(Level::Grant, limits, "Europe/Berlin")
         );
         assert_eq!(world.account(&grant, "openai").await, before);
     })

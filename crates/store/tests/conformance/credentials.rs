@@ -1,10 +1,12 @@
 //! Provider credentials: the newest counts, and every change of them is noticed by the grants.
 
 use aipassport_domain::{
-    audit::Happened,
+    audit::{AuditEvent, Happened, KeyCheck},
     fixtures::NOW,
     ids::{CredentialId, ProviderId, TenantId, UserId},
 };
+
+use aipassport_store::{KeyChecked, ProviderCredential};
 
 use crate::support::{event, on_both_engines};
 
@@ -120,6 +122,75 @@ async fn a_refusal_by_the_provider_is_told_once_until_the_credential_works_again
             .await
             .unwrap();
         assert_eq!(now().await.last_used_at, Some(later));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_provider_says_of_a_key_is_kept_with_it() {
+    on_both_engines(async |world| {
+        let key = world.add_credential("mine", "user", "openai", NOW).await;
+        let said = async |seconds, result| {
+            let checked = AuditEvent {
+                at: NOW.plus_seconds(seconds),
+                ..event(Happened::CredentialChecked {
+                    credential_id: key.id.clone(),
+                    provider: key.provider.clone(),
+                    result,
+                })
+            };
+            assert!(world.store.record_key_check(&key.id, result, &checked).await.unwrap());
+            let key = world.store.credential(&world.tenant, &key.id).await.unwrap().unwrap();
+            assert_eq!(key.checked, Some(KeyChecked { at: checked.at, result }));
+            key.refused_at
+        };
+
+        assert_eq!(key.checked, None);
+        assert_eq!(said(1, KeyCheck::NotReached).await, None);
+        assert_eq!(said(2, KeyCheck::Refused).await, Some(NOW.plus_seconds(2)));
+        assert_eq!(
+            said(3, KeyCheck::Refused).await,
+            Some(NOW.plus_seconds(2)),
+            "it still is"
+        );
+        assert_eq!(said(4, KeyCheck::Unclear).await, Some(NOW.plus_seconds(2)));
+        assert_eq!(said(5, KeyCheck::Works).await, None);
+        assert_eq!(world.times("credential_checked").await, 5);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_is_added_with_what_its_provider_said_and_an_unknown_one_is_not_noted() {
+    on_both_engines(async |world| {
+        let key = ProviderCredential {
+            id: CredentialId::new("checked"),
+            checked: Some(KeyChecked {
+                at: NOW,
+                result: KeyCheck::Works,
+            }),
+            ..world.add_credential("plain", "user", "openai", NOW).await
+        };
+        let added = event(Happened::CredentialAdded {
+            credential_id: key.id.clone(),
+            provider: key.provider.clone(),
+            last_four: key.last_four.clone(),
+        });
+        world.store.add_credential(&key, &added).await.unwrap();
+        assert_eq!(
+            world.store.credential(&world.tenant, &key.id).await.unwrap(),
+            Some(key.clone())
+        );
+
+        let unknown = CredentialId::new("unknown");
+        let checked = event(Happened::CredentialChecked {
+            credential_id: unknown.clone(),
+            provider: key.provider,
+            result: KeyCheck::Works,
+        });
+        let noted = world.store.record_key_check(&unknown, KeyCheck::Works, &checked).await;
+        assert!(!noted.unwrap());
+        assert_eq!(world.times("credential_checked").await, 0);
     })
     .await;
 }

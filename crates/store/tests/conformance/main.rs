@@ -28,4 +28,5 @@ mod sign_in;
 mod signing_keys;
 mod sweep;
 mod text;
+mod tls;
 mod users;

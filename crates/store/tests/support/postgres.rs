@@ -15,8 +15,8 @@ use std::{
     },
 };
 
-struct Server {
-    url: String,
+pub struct Server {
+    pub url: String,
     /// Kept, and with it our end of its standard input.
     _process: Option<Child>,
 }
@@ -44,8 +44,14 @@ impl Server {
             return Self { url, _process: None };
         }
 
+        Self::start(&[])
+    }
+
+    /// One more server, started by `scripts/postgres` with these arguments; it ends with this value.
+    pub fn start(arguments: &[&str]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/postgres");
         let mut process = Command::new(&script)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -150,7 +150,7 @@ fn no_number_of_units_costs_more_than_its_price_by_the_million() {
     let book = snapshot();
     proptest!(|(count in 0..10_000_000_u64)| {
         let none = Usage::default();
-        for model in book.providers.values().flat_map(|models| &models.sorted) {
+        for model in book.snapshot.providers.values().flat_map(|models| &models.sorted) {
             for (unit, units, usage) in [
                 (Unit::Second, count.div_ceil(1_000), Usage { audio_milliseconds: count, ..none }),
                 (Unit::Character, count, Usage { characters: count, ..none }),

@@ -4,10 +4,19 @@
 
 mod ceilings;
 mod costs;
+mod overlay;
+mod rise;
 
 use std::fmt::Write;
 
-use super::*;
+use aipassport_domain::{
+    authorization_details::Capability,
+    ids::ProviderId,
+    money::{Money, Rate},
+    usage::Usage,
+};
+
+use super::{book::EMBEDDED, *};
 
 const FIXTURE: &str = include_str!("fixture.json");
 
@@ -40,7 +49,8 @@ fn refusal(from: &str, to: &str) -> String {
 
 /// Every price list there is, of every model and service.
 fn every_list(book: &PriceBook) -> impl Iterator<Item = (&str, &PriceList)> {
-    book.providers
+    book.snapshot
+        .providers
         .values()
         .flat_map(|models| &models.sorted)
         .flat_map(|model| {

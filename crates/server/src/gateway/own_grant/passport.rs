@@ -3,7 +3,7 @@
 use aipassport_domain::{
     grant::Grant,
     ids::ProviderId,
-    ledger::{Account, Amount, LimitRule, LimitState},
+    ledger::{Account, Amount, Level, LimitRule, LimitState},
     limits::Window,
     policy::Denial,
     time::Timestamp,
@@ -37,15 +37,20 @@ async fn read(app: &App, head: &request::Parts) -> Result<Value, GatewayError> {
         return Err(denial.into());
     }
     let accounts = app.store.accounts_of(&app.tenant_id, &grant.id).await?;
-    Ok(show(grant, &accounts, now))
+    let above = app.store.accounts_above(grant).await?;
+    Ok(show(grant, &accounts, &above, now))
 }
 
-fn show(grant: &Grant, accounts: &[(ProviderId, Account)], now: Timestamp) -> Value {
+fn show(grant: &Grant, accounts: &[(ProviderId, Account)], above: &[Account], now: Timestamp) -> Value {
     let is_exhausted = !accounts.is_empty() && accounts.iter().all(|(_, account)| account.is_exhausted(now));
     let limits = accounts.iter().flat_map(|(provider, account)| {
         let states = account.limits_at(now);
-        states.into_iter().map(move |state| ShownLimit::of(provider, &state))
+        states
+            .into_iter()
+            .map(move |state| ShownLimit::of(Some(provider), &state))
     });
+    let above = above.iter().flat_map(|account| account.limits_at(now));
+    let limits = limits.chain(above.map(|state| ShownLimit::of(None, &state)));
     json!({
         "grant_id": grant.id,
         "status": grant.status(is_exhausted, now),
@@ -56,17 +61,23 @@ fn show(grant: &Grant, accounts: &[(ProviderId, Account)], now: Timestamp) -> Va
     })
 }
 
-/// One limit, as the passport shows it.
+/// One limit, as the passport shows it. Of those that other apps share there are no amounts: they
+/// would tell what the others do.
 #[derive(Serialize)]
 struct ShownLimit<'a> {
-    provider: &'a ProviderId,
+    /// `None` for all providers together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'a ProviderId>,
     rule: LimitRule,
-    level: &'static str,
-    limit: Amount,
-    used: Amount,
+    level: Level,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used: Option<Amount>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reserved: Option<Amount>,
-    left: Amount,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<Amount>,
     #[serde(skip_serializing_if = "Option::is_none")]
     currency: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,16 +87,17 @@ struct ShownLimit<'a> {
 }
 
 impl<'a> ShownLimit<'a> {
-    fn of(provider: &'a ProviderId, state: &LimitState) -> Self {
+    fn of(provider: Option<&'a ProviderId>, state: &LimitState) -> Self {
+        let is_own = state.level.is_of_one_app();
         let is_counted_at_the_end = matches!(state.rule, LimitRule::Budget | LimitRule::Requests);
         Self {
             provider,
             rule: state.rule,
-            level: "grant",
-            limit: state.limit,
-            used: state.used,
-            reserved: is_counted_at_the_end.then_some(state.reserved),
-            left: state.left(),
+            level: state.level,
+            limit: is_own.then_some(state.limit),
+            used: is_own.then_some(state.used),
+            reserved: (is_own && is_counted_at_the_end).then_some(state.reserved),
+            left: is_own.then(|| state.left()),
             currency: (state.rule == LimitRule::Budget).then_some("USD"),
             window: state.window,
             resets_at: state.resets_at,

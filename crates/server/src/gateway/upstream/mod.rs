@@ -3,7 +3,7 @@
 //!
 //! Begin with [`forward`]. Where a credential may go is decided in `target.rs` and
 //! `address_guard.rs`; a connection is opened in `connect.rs`, used through `link.rs` and kept in
-//! `pool.rs`; the body of an answer is `pieces.rs`.
+//! `pool.rs`; the body of an answer is `pieces.rs`. Besides calls, only `key_check.rs` sends.
 
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ use crate::{app::App, vault::Place};
 mod address_guard;
 mod connect;
 mod echo;
+mod key_check;
 mod link;
 mod pieces;
 mod pool;
@@ -134,7 +135,8 @@ pub(super) async fn forward(
         origin: target.origin.clone(),
     };
     let pieces = Pieces::new(link, body, redactor, alarm, home);
-    let answer = receive(app, adapter, head, pieces).await;
+    let is_stream = open.stream_form().is_some();
+    let answer = receive(app, adapter, head, is_stream, pieces).await;
     match &answer {
         Err(UpstreamError::RefusedCredential) => note_refused(app, caller, destination),
         Ok(answer) if answer.status.is_success() => note_used(app, destination),
@@ -209,10 +211,11 @@ async fn receive(
     app: &App,
     adapter: &dyn ProviderAdapter,
     head: response::Parts,
+    is_stream: bool,
     mut pieces: Pieces,
 ) -> Result<Answer, UpstreamError> {
     let response::Parts { status, headers, .. } = head;
-    let is_stream = check_head(status, &headers)?;
+    check_head(status, &headers, is_stream)?;
     let idle_timeout = app.config.upstreams.idle_timeout;
     let body = if is_stream {
         AnswerBody::Pieces(Box::new(pieces))
@@ -232,8 +235,8 @@ async fn receive(
     Ok(Answer { status, headers, body })
 }
 
-/// Refuses what no provider's API answers with; says whether a stream of events follows.
-fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<bool, UpstreamError> {
+/// Refuses what no provider's API answers with: anything but JSON, and streams of it.
+fn check_head(status: StatusCode, headers: &HeaderMap, is_stream: bool) -> Result<(), UpstreamError> {
     // A redirect would take the key to wherever the upstream points.
     if status.is_informational() || status.is_redirection() {
         return Err(UpstreamError::NotAnAnswer("a status that no API answers with"));
@@ -248,8 +251,8 @@ fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<bool, UpstreamE
         ));
     }
     match headers.get(header::CONTENT_TYPE) {
-        Some(kind) if is_media_type(kind, "application/json") => Ok(false),
-        Some(kind) if is_media_type(kind, "text/event-stream") && status.is_success() => Ok(true),
+        Some(_) if is_stream => Ok(()),
+        Some(kind) if is_media_type(kind, "application/json") => Ok(()),
         _ => Err(UpstreamError::NotAnAnswer("neither JSON nor a stream of events")),
     }
 }

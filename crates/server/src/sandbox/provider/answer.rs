@@ -92,7 +92,7 @@ impl Answer {
         );
 
         let per_choice: u64 = blocks.iter().map(Block::billed_tokens).sum();
-        let mut usage = input_usage(&asked, switches, body_bytes);
+        let mut usage = input_usage(&asked, switches, body_bytes).plus(asked.beside);
         usage.output_tokens = per_choice * asked.choices;
         usage.reasoning_tokens = thinking * asked.choices;
         let seed = asked.seed.wrapping_add(switches.answer.seed);

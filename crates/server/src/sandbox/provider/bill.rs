@@ -169,7 +169,7 @@ impl Books {
             return;
         }
         let headers = head.headers.iter().map(|(name, value)| {
-            let is_key = *name == header::AUTHORIZATION || name == "x-api-key";
+            let is_key = *name == header::AUTHORIZATION || name == "x-api-key" || name == "x-goog-api-key";
             let text = String::from_utf8_lossy(value.as_bytes());
             let key = text.strip_prefix("Bearer ").unwrap_or(&text);
             let shown = if is_key { key_digest(key) } else { text.into_owned() };

@@ -16,7 +16,10 @@ use super::{
     answer::Answer,
     anthropic::Anthropic,
     bill::{Ending, NewCall},
+    cohere::Cohere,
     faults,
+    gemini::Gemini,
+    mistral::Mistral,
     openai::OpenAi,
     own_pages,
     protocol::{self, Asked, Dialect, Protocol, Received, Refusal, Task},
@@ -25,7 +28,7 @@ use super::{
 };
 
 /// Every provider the sandbox stands in for.
-const PROTOCOLS: [&dyn Protocol; 2] = [&OpenAi, &Anthropic];
+const PROTOCOLS: [&dyn Protocol; 5] = [&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere];
 
 /// An answer, and what is to go wrong on its way.
 pub(super) struct Reply {
@@ -98,6 +101,7 @@ impl<'a> Provider<'a> {
         let received = Received {
             method: &head.method,
             path,
+            query: head.uri.query(),
             headers: &head.headers,
             body,
         };
@@ -178,10 +182,11 @@ impl<'a> Provider<'a> {
         wait(switches).await;
 
         if is_stream {
+            let content_type = dialect.content_type();
             let events = Events::new(answer, dialect, switches.clone(), call);
             let mut response = self.json(StatusCode::OK, ReplyBody::Events(Box::new(events)));
             let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, faults::static_value("text/event-stream; charset=utf-8"));
+            headers.insert(CONTENT_TYPE, faults::static_value(content_type));
             headers.insert(http::header::CACHE_CONTROL, faults::static_value("no-cache"));
             return Ok(response);
         }
@@ -190,7 +195,7 @@ impl<'a> Provider<'a> {
             switches,
         ));
         call.end(if body.is_cut() { Ending::Cut } else { Ending::Complete });
-        if !body.is_cut() && !faults::hides_usage(switches) {
+        if !body.is_cut() && !faults::hides_usage(switches) && dialect.reports_usage_of_whole() {
             call.reported_usage();
         }
         Ok(self.json(StatusCode::OK, body))
@@ -198,7 +203,7 @@ impl<'a> Provider<'a> {
 
     fn refuse(&self, refusal: &Refusal) -> Response<ReplyBody> {
         let body = self.protocol.refusal(refusal, &self.request_id);
-        self.json(refusal.status(), ReplyBody::whole(body))
+        self.json(self.protocol.status(refusal), ReplyBody::whole(body))
     }
 
     fn json(&self, status: StatusCode, body: ReplyBody) -> Response<ReplyBody> {

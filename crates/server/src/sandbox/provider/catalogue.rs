@@ -13,6 +13,7 @@ pub struct SandboxModel {
     pub provider: String,
     pub id: String,
     pub tiers: Vec<Tier>,
+    pub units: UnitPrices,
 }
 
 /// The rates of every token of a call with more input than this; the first tier is above nothing.
@@ -30,6 +31,20 @@ pub struct Rates {
     pub cache_write_5m: i64,
     pub cache_write_1h: i64,
     pub output: i64,
+    /// Of tokens that stand for images, where those have a price of their own.
+    pub image_input: i64,
+    /// Of tokens that are images, or sound, once they are decoded.
+    pub image_output: i64,
+    pub audio_output: i64,
+}
+
+/// Nano-dollars for one of each, beside the tokens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UnitPrices {
+    pub image: i64,
+    pub page: i64,
+    pub annotated_page: i64,
+    pub search: i64,
 }
 
 impl Rates {
@@ -41,6 +56,9 @@ impl Rates {
             cache_write_5m: rates[2],
             cache_write_1h: rates[3],
             output: rates[4],
+            image_input: 0,
+            image_output: 0,
+            audio_output: 0,
         }
     }
 }
@@ -48,8 +66,11 @@ impl Rates {
 impl SandboxModel {
     /// What `usage` costs in nano-dollars, rounded up once.
     pub fn cost_nanos(&self, usage: &Usage) -> i128 {
-        let all_input =
-            usage.input_tokens + usage.cached_input_tokens + usage.cache_write_5m_tokens + usage.cache_write_1h_tokens;
+        let all_input = usage.input_tokens
+            + usage.cached_input_tokens
+            + usage.cache_write_5m_tokens
+            + usage.cache_write_1h_tokens
+            + usage.image_input_tokens;
         let rates = self
             .tiers
             .iter()
@@ -62,11 +83,23 @@ impl SandboxModel {
             (usage.cache_write_5m_tokens, rates.cache_write_5m),
             (usage.cache_write_1h_tokens, rates.cache_write_1h),
             (usage.output_tokens, rates.output),
+            (usage.image_input_tokens, rates.image_input),
+            (usage.image_output_tokens, rates.image_output),
+            (usage.audio_output_tokens, rates.audio_output),
         ]
         .into_iter()
         .map(|(count, rate)| i128::from(count) * i128::from(rate))
         .sum();
-        (millionths + 999_999) / 1_000_000
+        let pieces: i128 = [
+            (usage.images, self.units.image),
+            (usage.pages, self.units.page),
+            (usage.annotated_pages, self.units.annotated_page),
+            (usage.searches, self.units.search),
+        ]
+        .into_iter()
+        .map(|(count, price)| i128::from(count) * i128::from(price))
+        .sum();
+        pieces + (millionths + 999_999) / 1_000_000
     }
 }
 
@@ -108,14 +141,25 @@ pub(super) fn usual_models() -> Vec<SandboxModel> {
     let cheap_claude = [1_000, 100, 1_250, 2_000, 5_000];
     let claude = [3_000, 300, 3_750, 6_000, 15_000];
     let long_claude = [6_000, 600, 7_500, 12_000, 22_500];
-    vec![
+    let gemini_pro = [1_250, 125, 0, 0, 10_000];
+    let long_gemini_pro = [2_500, 250, 0, 0, 15_000];
+    let mut models = vec![
         usual("openai", "gpt-4o-mini", &[(0, [150, 75, 0, 0, 600])]),
         usual("openai", "gpt-4o", &[(0, [2_500, 1_250, 0, 0, 10_000])]),
         usual("openai", "gpt-5", &[(0, [1_250, 125, 0, 0, 10_000])]),
         usual("openai", "gpt-5-mini", &[(0, [250, 25, 0, 0, 2_000])]),
         usual("anthropic", "claude-haiku-4-5", &[(0, cheap_claude)]),
         usual("anthropic", "claude-sonnet-4-5", &[(0, claude), (200_000, long_claude)]),
-    ]
+        usual("gemini", "gemini-2.5-flash", &[(0, [300, 30, 0, 0, 2_500])]),
+        usual(
+            "gemini",
+            "gemini-2.5-pro",
+            &[(0, gemini_pro), (200_000, long_gemini_pro)],
+        ),
+        usual("gemini", "gemini-embedding-001", &[(0, [150, 0, 0, 0, 0])]),
+    ];
+    models.extend(models_of_every_kind());
+    models
 }
 
 /// A model by its tiers, in thousandths of a dollar for a million tokens.
@@ -128,7 +172,66 @@ fn usual(provider: &str, id: &str, tiers: &[(u64, [i64; 5])]) -> SandboxModel {
         provider: provider.to_owned(),
         id: id.to_owned(),
         tiers: tiers.iter().map(tier).collect(),
+        units: UnitPrices::default(),
     }
+}
+
+/// A model that is priced by the piece alone.
+fn by_the_piece(provider: &str, id: &str, units: UnitPrices) -> SandboxModel {
+    SandboxModel {
+        units,
+        ..usual(provider, id, &[])
+    }
+}
+
+/// Models of Google's, Mistral's and Cohere's that have prices of every kind.
+fn models_of_every_kind() -> impl Iterator<Item = SandboxModel> {
+    let ocr = UnitPrices {
+        page: 4_000_000,
+        annotated_page: 5_000_000,
+        ..UnitPrices::default()
+    };
+    let search = UnitPrices {
+        search: 2_000_000,
+        ..UnitPrices::default()
+    };
+    let mut painter = usual("gemini", "gemini-2.5-flash-image", &[(0, [300, 30, 0, 0, 2_500])]);
+    for tier in &mut painter.tiers {
+        tier.rates.image_output = 30_000_000_000;
+    }
+    let mut speaker = usual("gemini", "gemini-3.8-flash-tts", &[(0, [500, 125, 0, 0, 9_000])]);
+    for tier in &mut speaker.tiers {
+        tier.rates.audio_output = 9_000_000_000;
+    }
+    let mut embed_v4 = usual("cohere", "embed-v4.0", &[(0, [120, 0, 0, 0, 0])]);
+    for tier in &mut embed_v4.tiers {
+        tier.rates.image_input = 470_000_000;
+    }
+    let embed_v3 = SandboxModel {
+        units: UnitPrices {
+            image: 100_000,
+            ..UnitPrices::default()
+        },
+        ..usual("cohere", "embed-english-v3.0", &[(0, [100, 0, 0, 0, 0])])
+    };
+    [
+        painter,
+        speaker,
+        usual("gemini", "gemini-embedding-2", &[(0, [200, 0, 0, 0, 0])]),
+        usual("mistral", "mistral-large-latest", &[(0, [500, 50, 0, 0, 1_500])]),
+        usual("mistral", "mistral-small-latest", &[(0, [150, 15, 0, 0, 600])]),
+        usual("mistral", "magistral-medium-latest", &[(0, [1_500, 150, 0, 0, 7_500])]),
+        usual("mistral", "codestral-latest", &[(0, [300, 30, 0, 0, 900])]),
+        usual("mistral", "mistral-embed", &[(0, [100, 0, 0, 0, 0])]),
+        by_the_piece("mistral", "mistral-ocr-latest", ocr),
+        usual("cohere", "command-a-03-2025", &[(0, [2_500, 0, 0, 0, 10_000])]),
+        usual("cohere", "command-r-08-2024", &[(0, [150, 0, 0, 0, 600])]),
+        embed_v4,
+        embed_v3,
+        by_the_piece("cohere", "rerank-v3.5", search),
+        usual("cohere", "rerank-v5.0-pro", &[(0, [50, 0, 0, 0, 0])]),
+    ]
+    .into_iter()
 }
 
 #[cfg(test)]
@@ -153,6 +256,7 @@ mod tests {
             provider: "openai".to_owned(),
             id: "m".to_owned(),
             tiers: vec![tier(0, 400_000, 700_000), tier(100, 2_000_000, 3_000_000)],
+            units: UnitPrices::default(),
         };
         let cost = |input_tokens, output_tokens| {
             model.cost_nanos(&Usage {
@@ -166,5 +270,20 @@ mod tests {
         assert_eq!(cost(100, 0), 40);
         assert_eq!(cost(101, 1), 205);
         assert_eq!(cost(0, 0), 0);
+    }
+
+    #[test]
+    fn what_is_counted_by_the_piece_is_charged_beside_the_tokens() {
+        let model = models_of_every_kind()
+            .find(|model| model.id == "embed-english-v3.0")
+            .unwrap();
+        let usage = Usage {
+            input_tokens: 10,
+            images: 2,
+            ..Usage::default()
+        };
+
+        // 10 × $0.10 / M, and 2 × $0.0001.
+        assert_eq!(model.cost_nanos(&usage), 1_000 + 200_000);
     }
 }

@@ -2,8 +2,8 @@
 //! under its own name (`http://127.0.0.1:PORT/openai/v1/…`), and keeps its own bill.
 //!
 //! A call goes through these files in order: `connection.rs` takes it off the wire; `calls.rs`
-//! routes it; `switches.rs` reads what it is asked to do differently; `openai/` and `anthropic/`
-//! read the request; `answer.rs` decides what to answer and what it costs; the same folders write
+//! routes it; `switches.rs` reads what it is asked to do differently; the folder of its provider
+//! reads the request; `answer.rs` decides what to answer and what it costs; the same folder writes
 //! it as JSON or, through `stream.rs`, as events; `faults.rs` and `raw.rs` spoil it on request;
 //! `bill.rs` writes it down. A further provider is a further folder with a [`protocol::Protocol`].
 
@@ -22,6 +22,9 @@ mod tools;
 mod words;
 
 mod anthropic;
+mod cohere;
+mod gemini;
+mod mistral;
 mod openai;
 
 #[cfg(test)]
@@ -39,7 +42,7 @@ use tokio::net::TcpListener;
 use self::{bill::Books, catalogue::Catalogue, words::Passages};
 pub use self::{
     bill::{Bill, Ending, Row, SeenRequest, Totals},
-    catalogue::{Rates, SandboxModel, Tier},
+    catalogue::{Rates, SandboxModel, Tier, UnitPrices},
     switches::HELP as SWITCHES_HELP,
 };
 

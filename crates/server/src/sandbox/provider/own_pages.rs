@@ -15,6 +15,9 @@ const ABOUT: &str = "AIPassport's sandbox provider: a local stand-in for AI prov
 
   /openai/v1/…              base URL for OpenAI's SDKs: http://HOST/openai/v1
   /anthropic/v1/…           base URL for Anthropic's SDKs: http://HOST/anthropic
+  /gemini/v1beta/…          base URL for Google's SDKs: http://HOST/gemini
+  /mistral/v1/…             base URL for Mistral's SDKs: http://HOST/mistral
+  /cohere/v2/…              base URL for Cohere's SDKs: http://HOST/cohere
   GET  /sandbox/switches    what a request can ask to be done differently
   GET  /sandbox/bill        what was used and what it costs; ?since=N for the rows after that one
   GET  /sandbox/seen        how often each path was requested

@@ -1,6 +1,10 @@
 //! What a provider's folder brings: reading its requests, and writing its answers and errors.
 
+use std::{borrow::Cow, collections::BTreeMap};
+
+use aipassport_domain::usage::Usage;
 use http::{HeaderMap, Method, StatusCode, header};
+use serde::de::IgnoredAny;
 
 use super::{
     answer::{Answer, Step},
@@ -19,6 +23,11 @@ pub(super) trait Protocol: Sync {
     /// The body of a refusal.
     fn refusal(&self, refusal: &Refusal, request_id: &str) -> String;
 
+    /// Its status, where this provider has one of its own.
+    fn status(&self, refusal: &Refusal) -> StatusCode {
+        refusal.status()
+    }
+
     /// The header that carries the request's id.
     fn request_id_header(&self) -> &'static str;
 
@@ -36,8 +45,18 @@ pub(super) trait Dialect: Send {
     /// Appends the event by which this provider reports a failure within a stream.
     fn error_event(&mut self, out: &mut String);
 
+    /// How a stream of it is announced.
+    fn content_type(&self) -> &'static str {
+        "text/event-stream; charset=utf-8"
+    }
+
     /// Whether a stream that runs to its end tells what was used.
     fn reports_usage(&self) -> bool {
+        true
+    }
+
+    /// Whether an answer in one piece does.
+    fn reports_usage_of_whole(&self) -> bool {
         true
     }
 }
@@ -46,10 +65,15 @@ pub(super) trait Dialect: Send {
 pub(super) struct Received<'a> {
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
+    pub(super) query: Option<&'a str>,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a [u8],
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is taken apart at once"
+)]
 pub(super) enum Task {
     Generate(Asked, Box<dyn Dialect>),
     /// An answer that costs nothing: a list of models, a count of tokens.
@@ -70,6 +94,8 @@ pub(super) struct Asked {
     pub(super) thinking_tokens: u64,
     pub(super) tools: Tools,
     pub(super) writes_cache: bool,
+    /// What is billed beside its tokens of text.
+    pub(super) beside: Usage,
 }
 
 /// Why a request is not answered.
@@ -85,6 +111,8 @@ pub(super) enum Refusal {
         path: String,
     },
     TooLarge,
+    /// A member that this provider does not know, and does not let pass.
+    UnknownMember(String),
     Invalid {
         message: String,
         parameter: Option<&'static str>,
@@ -116,7 +144,7 @@ impl Refusal {
             Self::NoKey | Self::WrongKey { .. } => StatusCode::UNAUTHORIZED,
             Self::UnknownModel(_) | Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Invalid { .. } => StatusCode::BAD_REQUEST,
+            Self::UnknownMember(_) | Self::Invalid { .. } => StatusCode::BAD_REQUEST,
             Self::Switched { status, .. } => *status,
         }
     }
@@ -128,8 +156,10 @@ pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
+    let plain = ["x-api-key", "x-goog-api-key"];
+    let plain = plain.iter().find_map(|name| headers.get(*name));
     bearer
-        .or_else(|| headers.get("x-api-key").and_then(|value| value.to_str().ok()))
+        .or_else(|| plain.and_then(|value| value.to_str().ok()))
         .filter(|key| !key.is_empty())
 }
 
@@ -149,4 +179,18 @@ pub(super) fn asks_for_tool(prompt: &str) -> bool {
     ["se the tool", "se a tool", "all the tool"]
         .iter()
         .any(|phrase| memchr::memmem::find(prompt.as_bytes(), phrase.as_bytes()).is_some())
+}
+
+/// Refuses what is not among the members that the API knows.
+pub(super) fn check_members(body: &[u8], known: &[&str]) -> Result<(), Refusal> {
+    #[expect(
+        clippy::zero_sized_map_values,
+        reason = "serde reads names of members into a map, not into a set"
+    )]
+    let members: BTreeMap<Cow<'_, str>, IgnoredAny> =
+        serde_json::from_slice(body).map_err(|error| Refusal::unreadable(&error))?;
+    match members.into_keys().find(|name| !known.contains(&name.as_ref())) {
+        Some(unknown) => Err(Refusal::UnknownMember(unknown.into_owned())),
+        None => Ok(()),
+    }
 }

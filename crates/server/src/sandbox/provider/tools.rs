@@ -103,7 +103,7 @@ fn example(schema: &Value) -> Value {
         .and_then(|kind| kind.get(0).or(Some(kind)))
         .and_then(Value::as_str)
         .unwrap_or("string");
-    match kind {
+    match kind.to_ascii_lowercase().as_str() {
         "integer" | "number" => json!(7),
         "boolean" => json!(true),
         "array" => json!([]),

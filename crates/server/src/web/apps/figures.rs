@@ -4,7 +4,7 @@ use aipassport_domain::{
     client::Client,
     grant::{Grant, GrantStatus},
     ids::{GrantId, ProviderId},
-    ledger::{Account, Amount, LimitRule, LimitState},
+    ledger::{Account, Amount, Level, LimitRule, LimitState},
     money::Money,
     time::Period,
 };
@@ -28,6 +28,8 @@ pub(super) struct Standing {
     pub(super) grant: Grant,
     pub(super) status: GrantStatus,
     pub(super) accounts: Vec<(ProviderId, Vec<LimitState>)>,
+    /// The user's own limits above the grant's.
+    above: Vec<LimitState>,
     pub(super) under_way: u32,
 }
 
@@ -36,8 +38,12 @@ impl Standing {
         let now = app.clock.now();
         let accounts = app.store.accounts_of(&app.tenant_id, &grant.id).await?;
         let is_exhausted = accounts.iter().any(|(_, account)| account.is_exhausted(now));
+        let above = app.store.accounts_above(&grant).await?;
+        // What all users have used together is not for each of them to see.
+        let above = above.iter().filter(|account| account.level() < Level::Tenant);
         Ok(Self {
             status: grant.status(is_exhausted, now),
+            above: above.flat_map(|account| account.limits_at(now)).collect(),
             under_way: accounts.iter().map(|(_, account)| account.in_flight()).sum(),
             accounts: accounts
                 .into_iter()
@@ -58,10 +64,14 @@ impl Standing {
 
     pub(super) fn spends(&self, is_wanted: impl Fn(LimitRule) -> bool) -> Vec<Spend> {
         let is_one = self.accounts.len() == 1;
-        let states = self.states();
-        states
-            .filter(|(_, state)| is_wanted(state.rule))
-            .map(|(provider, state)| Spend::of(state, (!is_one).then(|| words::provider(provider))))
+        let of_grant = self
+            .states()
+            .map(|(provider, state)| (state, (!is_one).then(|| words::provider(provider))));
+        let above = self.above.iter().map(|state| (state, words::shared_by(state.level)));
+        of_grant
+            .chain(above)
+            .filter(|(state, _)| is_wanted(state.rule))
+            .map(|(state, account)| Spend::of(state, account))
             .collect()
     }
 

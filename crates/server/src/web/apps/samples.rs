@@ -2,7 +2,7 @@
 
 use aipassport_domain::{
     grant::GrantStatus,
-    ledger::{Amount, LimitRule, LimitState},
+    ledger::{Amount, Level, LimitRule, LimitState},
     money::Money,
     time::Period,
 };
@@ -22,6 +22,7 @@ use super::{
 fn budget(used: u32, reserved: u32, limit: u32) -> Spend {
     Spend::of(
         &LimitState {
+            level: Level::Grant,
             rule: LimitRule::Budget,
             limit: Amount::Money(Money::from_cents(limit)),
             used: Amount::Money(Money::from_cents(used)),
@@ -90,6 +91,7 @@ fn app() -> AppPage {
     };
     let count = |rule, used, limit, window| {
         let state = LimitState {
+            level: Level::Grant,
             rule,
             limit: Amount::Count(limit),
             used: Amount::Count(used),

@@ -26,7 +26,7 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
-use url::Url;
+use url::{Host, Url};
 
 use self::{shown::Shown, terms::Terms, view::ConsentPage};
 use super::{
@@ -89,14 +89,18 @@ impl Case {
         }
     }
 
-    /// The origin that hears the answer.
-    fn answer_origin(&self) -> Option<String> {
-        match &self.request.door {
-            Door::AuthorizationCode { redirect_uri, .. } => {
-                Some(Url::parse(redirect_uri).ok()?.origin().ascii_serialization())
-            }
-            Door::GrantRequest { .. } => None,
-        }
+    /// Where the answer goes, as a content security policy can name it. An IPv6 address it cannot
+    /// (CSP Level 3, section 2.3.1): browsers would ignore it and hold the user's answer back, so of
+    /// one it names the scheme.
+    fn answer_source(&self) -> Option<String> {
+        let Door::AuthorizationCode { redirect_uri, .. } = &self.request.door else {
+            return None;
+        };
+        let url = Url::parse(redirect_uri).ok()?;
+        Some(match url.host()? {
+            Host::Ipv6(_) => format!("{}:", url.scheme()),
+            _ => url.origin().ascii_serialization(),
+        })
     }
 }
 
@@ -232,7 +236,7 @@ async fn ask(
     };
     let frame = Frame::passing(app, signed_in, format!("/consent/{}", request.id));
     let consent_page = ConsentPage {
-        frame: frame.with_form_target(case.answer_origin()),
+        frame: frame.with_form_target(case.answer_source()),
         request_id: request.id.to_string(),
         digest: shown.digest().to_owned(),
         ticket: shown.ticket(app, signed_in),

@@ -87,8 +87,8 @@ impl Frame {
         self
     }
 
-    pub(super) fn with_form_target(mut self, origin: Option<String>) -> Self {
-        self.form_target = origin;
+    pub(super) fn with_form_target(mut self, source: Option<String>) -> Self {
+        self.form_target = source;
         self
     }
 

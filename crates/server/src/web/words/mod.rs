@@ -10,6 +10,7 @@ use aipassport_domain::{
     audit::CallOutcome,
     authorization_details::Capability,
     ids::ProviderId,
+    ledger::Level,
     limits::Window,
     money::Money,
     time::{Period, Timestamp, zone_named},
@@ -202,6 +203,17 @@ pub(super) fn lasting(seconds: i64) -> String {
         ..172_800 if seconds % DAY != 0 => of(seconds / HOUR, "hour"),
         _ => of(seconds / DAY, "day"),
     }
+}
+
+/// Who shares a limit that stands above that of one grant.
+pub(super) fn shared_by(level: Level) -> Option<String> {
+    let words = match level {
+        Level::Grant => return None,
+        Level::App => "this app as a whole",
+        Level::User => "all apps together",
+        Level::Tenant => "everybody here together",
+    };
+    Some(words.to_owned())
 }
 
 pub(super) fn provider(id: &ProviderId) -> String {

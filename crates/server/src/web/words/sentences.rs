@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use aipassport_domain::{
-    audit::{Actor, AuditEvent, CallOutcome, Happened, RevocationReason},
+    audit::{Actor, AuditEvent, CallOutcome, Happened, KeyCheck, RevocationReason},
     authorization_details::AiAccess,
     ids::{ClientId, GrantId},
+    ledger::Level,
     usage::TruthLabel,
 };
 
@@ -56,6 +57,7 @@ impl About {
             | Happened::LimitReached { .. } => Self::Calls,
             Happened::CredentialAdded { .. }
             | Happened::CredentialRemoved { .. }
+            | Happened::CredentialChecked { .. }
             | Happened::CredentialRefusedByProvider { .. }
             | Happened::CredentialEchoRedacted { .. } => Self::Keys,
             Happened::UserAdded { .. }
@@ -138,6 +140,15 @@ fn of_keys(event: &AuditEvent) -> String {
         Happened::CredentialRemoved { provider, .. } => {
             format!("{} removed a key for {}.", who(event), words::provider(provider))
         }
+        Happened::CredentialChecked { provider, result, .. } => {
+            let provider = words::provider(provider);
+            match result {
+                KeyCheck::Works => format!("{provider} was asked about your key, and accepts it."),
+                KeyCheck::Refused => format!("{provider} was asked about your key, and does not accept it."),
+                KeyCheck::Unclear => format!("{provider} was asked about your key, and did not say."),
+                KeyCheck::NotReached => format!("{provider} was to be asked about your key, and could not be reached."),
+            }
+        }
         Happened::CredentialRefusedByProvider { provider } => {
             let provider = words::provider(provider);
             format!("{provider} refused your key: calls to it fail until you add a new one.")
@@ -186,8 +197,19 @@ fn of_calls(event: &AuditEvent, names: &Names) -> String {
             }
         }
         Happened::CallRefused { rule, .. } => format!("A call of {app} was refused: {}.", rule_words(rule).0),
-        Happened::LimitReached { rule } => format!("{app} was stopped: {}.", rule_words(rule).0),
+        Happened::LimitReached { level, rule } => {
+            format!("{} was stopped: {}.", stopped_at(*level, &app), rule_words(rule).0)
+        }
         other => other.kind(),
+    }
+}
+
+/// Who is stopped when a limit of this level is used up.
+fn stopped_at(level: Level, app: &str) -> String {
+    match level {
+        Level::Grant | Level::App => app.to_owned(),
+        Level::User => "Every app".to_owned(),
+        Level::Tenant => "Everybody here".to_owned(),
     }
 }
 
@@ -222,6 +244,11 @@ fn of_apps(event: &AuditEvent, names: &Names, clock: &WallClock) -> String {
             who(event),
             clock.moment(*expires_at)
         ),
+        Happened::LimitsChanged { level, client_id, .. } => {
+            let of = client_id.as_ref().map(|id| names.client(id));
+            let of = of.or_else(|| words::shared_by(*level)).unwrap_or(app);
+            format!("{} changed the limits of {of}.", who(event))
+        }
         Happened::GrantPaused => format!("{} paused {app}.", who(event)),
         Happened::GrantResumed => format!("{} let {app} go on.", who(event)),
         Happened::GrantRevoked { reason } => stopped(&app, *reason),

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use aipassport_domain::{
+    audit::Happened,
     limits::Limits,
     money::Money,
     time::{Period, Timestamp},
 };
+use aipassport_store::LimitsOf;
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::support::{
@@ -148,6 +150,50 @@ async fn a_refusal_for_money_says_where_the_limit_stands_and_who_can_raise_it() 
         .unwrap();
     assert!(resets_at > broker.app.clock.now(), "{stands}");
     assert!(provider.received().is_empty());
+}
+
+/// What one app of a user cannot tell, another could be watched by.
+#[tokio::test(flavor = "multi_thread")]
+async fn threat_146_a_limit_that_a_users_apps_share_is_named_without_amounts_and_raised_for_the_next_try() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    let grant = broker.granted().await;
+    let of = LimitsOf::User(grant.grant.user_id.clone());
+    let limit_to = async |nanos| {
+        let limits = Limits {
+            budget: [(None, Money::from_nanos(nanos))].into(),
+            ..Limits::default()
+        };
+        let changed = Happened::LimitsChanged {
+            level: of.level(),
+            client_id: None,
+            limits: serde_json::to_value(&limits).unwrap(),
+        };
+        let event = broker.grant_event(&grant, changed);
+        assert!(broker.app.store.set_limits(&of, &limits, &event).await.unwrap());
+    };
+
+    limit_to(1_234).await;
+    let refused = broker.chat(&grant, &chat(100)).await;
+    let headers = [("authorization", grant.bearer())];
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let passport = broker.get("/passport/self", &headers).await;
+    limit_to(1_000_000_000).await;
+    provider.then_json(200, &completion(1, 1));
+    let raised = broker.chat(&grant, &chat(100)).await;
+
+    assert_eq!((refused.status, raised.status), (402, 200));
+    let stands = &refused.json()["aipassport"];
+    assert_eq!((&stands["rule"], &stands["level"]), (&"budget".into(), &"user".into()));
+    assert!(stands["limit"].is_null() && stands["used"].is_null(), "{stands}");
+    let shown = passport.json()["limits"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(
+        shown,
+        serde_json::json!({"rule": "budget", "level": "user", "currency": "USD"})
+    );
+    for text in [refused.text(), passport.text()] {
+        assert!(!text.contains("0.000001234"), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

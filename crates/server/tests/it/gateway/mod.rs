@@ -4,9 +4,12 @@ mod answers;
 mod app_keys;
 
 mod call;
+mod cohere;
 mod credentials;
 mod faults;
+mod gemini;
 mod limits;
+mod mistral;
 mod own_grant;
 mod requests;
 mod revocation;

@@ -9,6 +9,7 @@ use aipassport_domain::{
     ids::{AuthorizationRequestId, GrantId, ProviderId},
     secret::SecretHash,
 };
+use aipassport_providers::adapter;
 use aipassport_store::Decision;
 use serde_json::{Value, json};
 
@@ -62,8 +63,11 @@ pub(crate) fn streamed_chat(max_tokens: u64) -> Value {
 /// Makes `provider` every provider.
 pub(crate) fn put_before(config: &mut aipassport::config::Config, provider: &TestProvider) {
     config.upstreams.allow.push(provider.address.to_string());
-    for id in ["openai", "anthropic"] {
-        config.upstreams.base_urls.push((id.to_owned(), provider.base_url()));
+    for adapter in adapter::all() {
+        config
+            .upstreams
+            .base_urls
+            .push((adapter.id().to_owned(), provider.base_url()));
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) mod ledger;
 pub(crate) mod logs;
 pub(crate) mod oauth;
 pub(crate) mod provider;
+pub(crate) mod sandbox;
 pub(crate) mod secrets;
 
 /// A Wednesday noon in 2026, UTC; time moves only when a test says so.

@@ -59,11 +59,12 @@ async fn threat_161_another_users_id_is_answered_like_one_that_does_not_exist() 
             // Not an id: whoever holds a token may know what it is worth.
             "/tokens/{token}/inspect" => continue,
             _ if route.starts_with("/api/credentials/{id}") => credential.as_str(),
+            _ if route.starts_with("/api/app-keys/{grant_id}") => grant.id().as_str(),
             _ if route.starts_with("/api/calls/{id}") => call.as_str(),
             _ if route.starts_with("/api/grants/{id}") || route.starts_with("/grants/{id}") => grant.id().as_str(),
             other => panic!("whose are the ids of {other}? Say so here"),
         };
-        let path = |id: &str| route.replace("{id}", id);
+        let path = |id: &str| route.replace("{id}", id).replace("{grant_id}", id);
 
         // A user, an app that the other user allowed something, and nobody.
         for (who, bearer) in [

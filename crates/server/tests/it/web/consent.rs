@@ -299,6 +299,28 @@ async fn threat_65_what_was_not_shown_is_not_decided_on() {
     assert_eq!(case.approved(&path).await, None);
 }
 
+/// Browsers hold the redirect after a form to the page's policy, and know no IPv6 address there.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_lets_its_answer_go_where_it_was_asked_from_and_nowhere_else() {
+    let broker = TestBroker::start().await;
+    let mut case = Case::new(&broker).await;
+
+    for (redirect_uri, target) in [
+        ("https://notes.example/cb?x=1", "https://notes.example"),
+        ("http://127.0.0.1:7777/cb", "http://127.0.0.1:7777"),
+        ("http://[::1]:7777/cb", "http:"),
+    ] {
+        case.client = broker.client("Notes", redirect_uri, None).await;
+        let request = with(good_request(&case.client), "redirect_uri", redirect_uri);
+        let id = broker.ask(&case.browser.cookie, &request).await;
+
+        let page = case.browser.get(&format!("/consent/{id}")).await;
+
+        let policy = page.header("content-security-policy");
+        assert!(policy.contains(&format!("form-action 'self' {target};")), "{policy}");
+    }
+}
+
 /// `security.md` 65: what was agreed to can be told later, to the byte of its digest.
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_65_the_log_says_what_was_shown_to_whoever_allowed_it() {

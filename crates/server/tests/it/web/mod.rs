@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 mod consent;
 pub(crate) mod html;
+mod key_checks;
 mod pages;
 mod sessions;
 mod sign_in;

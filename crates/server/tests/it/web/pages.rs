@@ -149,7 +149,8 @@ async fn an_app_is_registered_and_its_secret_shown_once() {
 /// A key goes in and never comes out, on any page (`security.md` 149, 156).
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_156_a_key_is_never_shown_again() {
-    let broker = TestBroker::start().await;
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
     let mut browser = broker.browser_of(&broker.user("ana").await).await;
     let entered = [("provider", "openai"), ("key", CANARY_KEY)];
 

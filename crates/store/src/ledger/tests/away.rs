@@ -43,6 +43,8 @@ impl Broken {
                 "pragma journal_mode = wal; pragma foreign_keys = off;",
                 include_str!("../../../migrations/sqlite/0001_consent_path.sql"),
                 include_str!("../../../migrations/sqlite/0002_ledger.sql"),
+                include_str!("../../../migrations/sqlite/0003_usage_classes.sql"),
+                include_str!("../../../migrations/sqlite/0004_levels.sql"),
                 "insert into grants (tenant_id, id, user_id, client_id, authorization_details, version,
                                      created_at, expires_at)
                  values ('default', 'grant', 'user', 'notes', '[]', 1, 0, 0);"

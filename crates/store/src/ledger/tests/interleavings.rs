@@ -1,4 +1,4 @@
-//! Reserving, settling, revoking and crashing, in every order that shuttle thinks of.
+//! Reserving, settling, revoking, limiting and crashing, in every order that shuttle thinks of.
 //!
 //! The queue and the batches are the real ones; the database is a stand-in with the locks that
 //! PostgreSQL would take, so that several instances meet in it. An instance may lose a batch before
@@ -15,7 +15,8 @@ use aipassport_domain::{
     audit::CallOutcome,
     fixtures,
     ids::{CallId, TenantId},
-    ledger::{Account, Held, Reservation, Settlement},
+    ledger::{Account, Held, Level, Reservation, Settlement},
+    limits::Limits,
     money::Money,
     usage::TruthLabel,
 };
@@ -26,21 +27,32 @@ use shuttle::{
     thread,
 };
 
-use super::{NOW, account, permit};
+use super::{NOW, account, budgets, permit};
 use crate::ledger::{
-    Queue,
-    batch::{AccountKey, Books, Needs, OpenCall, Operation, Outcome},
+    LimitsOf, Queue,
+    batch::{Books, Needs, Operation, Outcome},
+    levels::Levels,
     queue::{Inbox, Message, queue},
 };
 
 const HELD: i64 = 10;
 const BUDGET: i64 = 3 * HELD;
 
+/// What the user may give out in all, once that is limited: less than the grant may spend.
+const USERS_BUDGET: i64 = 2 * HELD;
+
 /// What all instances share. Each row has its lock.
 struct Database {
     version: RwLock<i64>,
-    account: Mutex<Account>,
+    account: Mutex<GrantRow>,
+    /// The user's account, once there are limits.
+    above: Mutex<Option<Account>>,
     calls: Mutex<HashMap<CallId, Row>>,
+}
+
+struct GrantRow {
+    account: Account,
+    levels: Levels,
 }
 
 #[derive(Clone)]
@@ -66,27 +78,36 @@ impl Database {
     fn new() -> Self {
         Self {
             version: RwLock::new(fixtures::grant().version),
-            account: Mutex::new(account(BUDGET)),
+            account: Mutex::new(GrantRow {
+                account: account(BUDGET),
+                levels: Levels::NONE,
+            }),
+            above: Mutex::default(),
             calls: Mutex::default(),
         }
     }
 
-    /// One transaction: the grant shared, then the account, then the calls, as the adapter does it.
+    /// One transaction: the grant shared, then its account, then the one above it if there is one,
+    /// then the calls, as the adapter does it.
     fn commit(&self, operations: Vec<Operation>, fate: Fate) -> Vec<Outcome> {
         let needs = Needs::of(&operations);
         let version = self.version.read().unwrap();
-        let mut account = self.account.lock().unwrap();
-        let mut calls = self.calls.lock().unwrap();
-
+        let mut row = self.account.lock().unwrap();
         let mut books = Books::default();
         books.add_version((TenantId::first(), fixtures::grant().id), *version);
         for key in &needs.accounts {
-            books.add_account(key.clone(), account.clone());
+            books.add_account(key.clone(), row.levels, row.account.clone());
         }
+        let mut above = None;
+        for key in books.needs_above(&needs, &operations) {
+            assert_eq!(key.of, LimitsOf::User(fixtures::grant().user_id));
+            let locked = above.insert(self.above.lock().unwrap());
+            books.add_above(key, locked.clone().unwrap());
+        }
+        let mut calls = self.calls.lock().unwrap();
         for (key, _) in &needs.calls {
             if let Some(Row { held, cost: None, .. }) = calls.get(&key.1) {
-                let user_id = fixtures::grant().user_id;
-                books.add_open_call(key.clone(), OpenCall { user_id, held: *held });
+                books.add_open_call(key.clone(), *held);
             }
         }
 
@@ -95,13 +116,48 @@ impl Database {
             for outcome in &outcomes {
                 write(&mut calls, outcome);
             }
-            for (_, changed) in books.changed_accounts() {
-                *account = changed.clone();
+            for (key, changed) in books.changed_accounts() {
+                match (key.level, &mut above) {
+                    (Level::Grant, _) => row.account = changed.clone(),
+                    (_, Some(above)) => **above = Some(changed.clone()),
+                    (_, None) => panic!("an account that was not loaded was changed"),
+                }
             }
-            assert_sound(&account, &calls);
+            assert_sound(&row.account, &calls);
+            if let Some(Some(above)) = above.as_deref() {
+                assert_sound(above, &calls);
+            }
         }
         outcomes
     }
+
+    /// Limits the user for the first time, or anew: the grants, their accounts, then that above them.
+    fn limit_user(&self, nanos: i64) {
+        let _grants = self.version.write().unwrap();
+        let mut row = self.account.lock().unwrap();
+        let mut above = self.above.lock().unwrap();
+        let calls = self.calls.lock().unwrap();
+
+        row.levels = row.levels.with(Level::User);
+        let is_new = above.is_none();
+        let account = above.get_or_insert_with(|| Account::open(Level::User, &Limits::default(), "UTC"));
+        for window in account.set_limits(&budgets(nanos), NOW) {
+            let (used, reserved) = sums(&calls);
+            account.fill(&window, used, reserved);
+        }
+        if is_new {
+            let open = calls.values().filter(|row| row.cost.is_none()).count();
+            account.fill_in_flight(open.try_into().unwrap());
+        }
+        assert_sound(account, &calls);
+    }
+}
+
+fn sums(calls: &HashMap<CallId, Row>) -> (u64, u64) {
+    let used: i64 = calls.values().filter_map(|row| row.cost).sum();
+    let open = calls.values().filter(|row| row.cost.is_none());
+    let reserved: i64 = open.map(|row| row.held.amount.nanos()).sum();
+    (used.cast_unsigned(), reserved.cast_unsigned())
 }
 
 fn write(calls: &mut HashMap<CallId, Row>, outcome: &Outcome) {
@@ -125,19 +181,14 @@ fn write(calls: &mut HashMap<CallId, Row>, outcome: &Outcome) {
     }
 }
 
-/// The account is what the calls add up to, within its limits.
+/// The account is what the calls add up to, within its limits or what there was when they came.
 fn assert_sound(account: &Account, calls: &HashMap<CallId, Row>) {
-    let used: i64 = calls.values().filter_map(|row| row.cost).sum();
-    let open: Vec<_> = calls.values().filter(|row| row.cost.is_none()).collect();
-    let reserved: i64 = open.iter().map(|row| row.held.amount.nanos()).sum();
     for (_, counter) in account.counters() {
-        assert_eq!(
-            (counter.used, counter.reserved),
-            (used.cast_unsigned(), reserved.cast_unsigned())
-        );
-        assert!(counter.used + counter.reserved <= counter.limit);
+        assert_eq!((counter.used, counter.reserved), sums(calls));
+        assert!(counter.used + counter.reserved <= counter.most);
     }
-    assert_eq!(account.in_flight() as usize, open.len());
+    let open = calls.values().filter(|row| row.cost.is_none());
+    assert_eq!(account.in_flight() as usize, open.count());
 }
 
 /// An instance's writer, each of whose batches may meet one of these fates.
@@ -233,17 +284,15 @@ fn recover(database: &Database) {
         let open = calls.iter().filter(|(_, row)| row.cost.is_none());
         open.map(|(id, row)| (id.clone(), row.held)).collect()
     };
-    let account = AccountKey {
-        tenant_id: TenantId::first(),
-        grant_id: fixtures::grant().id,
-        provider: fixtures::call().provider,
-    };
+    let grant = fixtures::grant();
     for (call_id, held) in open {
         let settlement = Settlement {
             call_id,
-            tenant_id: account.tenant_id.clone(),
-            grant_id: account.grant_id.clone(),
-            provider: account.provider.clone(),
+            tenant_id: grant.tenant_id.clone(),
+            user_id: grant.user_id.clone(),
+            client_id: grant.client_id.clone(),
+            grant_id: grant.id.clone(),
+            provider: fixtures::call().provider,
             cost: held.amount,
             label: TruthLabel::WorstCase,
             outcome: CallOutcome::Crashed,
@@ -275,6 +324,11 @@ fn two_instances_with_callers(fates: &'static [Fate]) {
         *shared.version.write().unwrap() += 1;
         *revoked.lock().unwrap() = true;
     }));
+    let shared = Arc::clone(&database);
+    threads.push(thread::spawn(move || {
+        shared.limit_user(USERS_BUDGET);
+        shared.limit_user(BUDGET);
+    }));
     for thread in threads {
         thread.join().unwrap();
     }
@@ -284,7 +338,8 @@ fn two_instances_with_callers(fates: &'static [Fate]) {
     }
     let calls = database.calls.lock().unwrap();
     assert!(calls.values().all(|row| row.cost.is_some()), "no hold is left open");
-    assert_sound(&database.account.lock().unwrap(), &calls);
+    assert_sound(&database.account.lock().unwrap().account, &calls);
+    assert_sound(database.above.lock().unwrap().as_ref().unwrap(), &calls);
 }
 
 fn check(fates: &'static [Fate]) {

@@ -7,7 +7,7 @@ mod interleavings;
 use aipassport_domain::{
     fixtures,
     ids::CallId,
-    ledger::Account,
+    ledger::{Account, Level},
     limits::Limits,
     money::{Money, Rate},
     policy::{CostCeiling, OutputCap, Permit},
@@ -16,10 +16,15 @@ use aipassport_domain::{
 
 /// A grant of the fixtures has an account of this budget.
 fn account(budget: i64) -> Account {
-    let mut limits = Limits::default();
-    limits.budget.insert(None, Money::from_nanos(budget));
-    limits.budget.insert(Some(Period::DAY), Money::from_nanos(budget));
-    Account::open(&limits, "UTC")
+    Account::open(Level::Grant, &budgets(budget), "UTC")
+}
+
+fn budgets(nanos: i64) -> Limits {
+    let amount = Money::from_nanos(nanos);
+    Limits {
+        budget: [(None, amount), (Some(Period::DAY), amount)].into(),
+        ..Limits::default()
+    }
 }
 
 fn permit(id: &str, nanos: i64) -> Permit {

@@ -17,9 +17,13 @@ use aipassport_domain::{
     fixtures::NOW,
     ids::{CallId, GrantId, TenantId},
 };
-use aipassport_store::{DatabaseUrl, Ledger, Store};
+use aipassport_store::{DatabaseUrl, Ledger, LimitsOf, Store};
 
-use super::{assert_sound, budget, cost, permit};
+use super::{
+    assert_sound, budget, cost,
+    levels::{app, user},
+    permit,
+};
 use crate::support::{World, in_parallel, on_both_engines};
 
 const DATABASE: &str = "AIPASSPORT_TEST_CRASH_DATABASE";
@@ -38,7 +42,10 @@ async fn threat_140_what_a_killed_process_was_told_is_durable_and_its_holds_are_
     on_both_engines(async |world| {
         let mut limits = budget(1_000_000_000);
         limits.concurrency = Some(1_000);
-        let grant = world.granted_with("one", limits).await;
+        let grant = world.granted_with("one", limits.clone()).await;
+        for of in [app("user", "notes"), user("user"), LimitsOf::Tenant] {
+            world.limit(&of, &limits).await;
+        }
         let lives = if matches!(world.url, DatabaseUrl::Sqlite(_)) {
             12
         } else {

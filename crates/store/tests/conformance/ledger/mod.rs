@@ -2,6 +2,7 @@
 
 mod away;
 mod crash;
+mod levels;
 mod model;
 mod parallel;
 mod reading;

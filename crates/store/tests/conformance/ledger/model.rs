@@ -7,7 +7,7 @@ use aipassport_domain::{
     fixtures::{self, NOW},
     grant::Grant,
     ids::CallId,
-    ledger::{Amount, Held, LimitReached, LimitRule, LimitState, Reservation, Settlement},
+    ledger::{Amount, Held, Level, LimitReached, LimitRule, LimitState, Reservation, Settlement},
     limits::{Limits, Window},
     money::{Money, Rate},
     policy::{CostCeiling, OutputCap, Permit},
@@ -154,6 +154,7 @@ fn refusal(rule: LimitRule) -> ReserveError {
     ReserveError::Limit(LimitReached {
         rule,
         state: LimitState {
+            level: Level::Grant,
             rule,
             limit: nothing,
             used: nothing,

@@ -1,29 +1,43 @@
 //! Many callers at once, at one instance and at several.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Display};
 
 use aipassport_domain::{
     fixtures::NOW,
     grant::Grant,
-    ledger::{LimitRule, Reservation},
+    ledger::{Level, LimitRule, Reservation},
     limits::Limits,
     money::Money,
     time::Period,
 };
-use aipassport_store::{DatabaseUrl, Ledger, ReserveError, Store};
+use aipassport_store::{DatabaseUrl, Ledger, LimitsOf, ReserveError, Store};
 
-use super::{assert_sound, budget, cost, permit, requests};
+use super::{
+    assert_sound, budget, cost,
+    levels::{app, concurrency, user},
+    permit, requests,
+};
 use crate::support::{World, in_parallel, on_both_engines};
 
 const CALLERS: usize = 64;
 const HELD: i64 = 1_000;
 
 /// What so many callers, spread over the instances, came to when all asked for a call of [`HELD`].
-async fn ask(instances: &[Store], grant: &Grant, round: usize) -> Vec<Result<Reservation, ReserveError>> {
-    let (instances, grant) = (instances.to_vec(), grant.clone());
+async fn ask(instances: &[Store], grant: &Grant, round: impl Display) -> Vec<Result<Reservation, ReserveError>> {
+    ask_with(instances, std::slice::from_ref(grant), round).await
+}
+
+/// The same, where each has one of several grants.
+async fn ask_with(
+    instances: &[Store],
+    grants: &[Grant],
+    round: impl Display,
+) -> Vec<Result<Reservation, ReserveError>> {
+    let (instances, grants, round) = (instances.to_vec(), grants.to_vec(), round.to_string());
     in_parallel(CALLERS, move |caller| {
         let store = instances[caller % instances.len()].clone();
-        let permit = permit(&grant, &format!("{} {round} {caller}", grant.id), HELD);
+        let grant = &grants[caller % grants.len()];
+        let permit = permit(grant, &format!("{} {round} {caller}", grant.id), HELD);
         async move { store.reserve(permit, NOW).await }
     })
     .await
@@ -51,6 +65,12 @@ impl World {
             }
         }
         instances
+    }
+
+    /// A grant whose own limits never matter.
+    async fn freely_granted(&self, user: &str, client: &str, id: &str) -> Grant {
+        let grant = self.granted_by(user, client, id).await;
+        self.limited(&grant, budget(1_000_000_000)).await
     }
 
     fn rounds(&self, on_sqlite: usize, on_postgres: usize) -> usize {
@@ -138,6 +158,115 @@ async fn threat_135_the_first_calls_ever_of_a_fresh_grant_fit_its_budget() {
         assert_sound(&world.store).await;
     })
     .await;
+}
+
+/// `security.md` 146: what is limited for an app, a user or all users is shared by their grants.
+#[tokio::test]
+async fn threat_146_of_64_parallel_calls_exactly_five_are_admitted_at_every_level() {
+    on_both_engines(async |world| {
+        let instances = world.instances().await;
+        world.add_client("mail").await;
+        world.add_user("other").await;
+        let notes = [
+            world.freely_granted("user", "notes", "one").await,
+            world.freely_granted("user", "notes", "two").await,
+        ];
+        let of_user = [&notes[..], &[world.freely_granted("user", "mail", "three").await]].concat();
+        let of_all = [&of_user[..], &[world.freely_granted("other", "mail", "four").await]].concat();
+        for (of, grants) in [
+            (app("user", "notes"), &notes[..]),
+            (user("user"), &of_user),
+            (LimitsOf::Tenant, &of_all),
+        ] {
+            let level = of.level();
+            for (limits, rule) in [
+                (budget(5 * HELD + HELD / 2), LimitRule::Budget),
+                (requests(5), LimitRule::Requests),
+                (concurrency(5), LimitRule::Concurrency),
+            ] {
+                world.limit(&of, &limits).await;
+                for round in 0..world.rounds(100, 20) {
+                    let round = format!("{} {} {round}", level.as_str(), rule.as_str());
+                    let answers = ask_with(&instances, grants, &round).await;
+                    assert!(
+                        answers
+                            .iter()
+                            .all(|answer| level_of(answer).is_none_or(|of| of == level))
+                    );
+                    let held = admitted(answers, rule);
+
+                    assert_eq!(held.len(), 5, "{round}");
+                    give_back(&instances, held).await;
+                }
+            }
+            world.limit(&of, &Limits::default()).await;
+        }
+        assert_sound(&world.store).await;
+    })
+    .await;
+}
+
+/// Limits come, rise, fall and go at every level while calls are made at every instance: nobody waits
+/// in a ring, and all that was counted adds up.
+#[tokio::test]
+async fn threat_144_limits_of_every_level_change_under_calls_that_are_made() {
+    on_both_engines(async |world| {
+        let instances = world.instances().await;
+        world.add_client("mail").await;
+        let grants = [
+            world.freely_granted("user", "notes", "one").await,
+            world.freely_granted("user", "notes", "two").await,
+            world.freely_granted("user", "mail", "three").await,
+        ];
+
+        let calls = in_parallel(24, {
+            let instances = instances.clone();
+            move |caller| {
+                let (instances, grant) = (instances.clone(), grants[caller % 3].clone());
+                async move {
+                    for number in 0..20 {
+                        let store = &instances[(caller + number) % instances.len()];
+                        match store
+                            .reserve(permit(&grant, &format!("{caller} {number}"), HELD), NOW)
+                            .await
+                        {
+                            Ok(held) => store.settle(cost(&held, HELD / 3), NOW).await.unwrap(),
+                            Err(ReserveError::Limit(_)) => {}
+                            Err(other) => panic!("{other:?}"),
+                        }
+                    }
+                }
+            }
+        });
+        let changes = async {
+            for number in 0..12 {
+                for of in [app("user", "notes"), user("user"), LimitsOf::Tenant] {
+                    let limits = match number % 3 {
+                        0 => budget(200 * HELD),
+                        1 => budget(HELD),
+                        _ => Limits::default(),
+                    };
+                    world.limit(&of, &limits).await;
+                }
+                world.freely_granted("user", "mail", &format!("new {number}")).await;
+            }
+        };
+        tokio::join!(calls, changes);
+
+        assert_sound(&world.store).await;
+        for of in [app("user", "notes"), user("user"), LimitsOf::Tenant] {
+            world.limit(&of, &budget(1)).await;
+        }
+        assert_sound(&world.store).await;
+    })
+    .await;
+}
+
+fn level_of(answer: &Result<Reservation, ReserveError>) -> Option<Level> {
+    match answer {
+        Err(ReserveError::Limit(reached)) => Some(reached.state.level),
+        _ => None,
+    }
 }
 
 /// Settlements, doubled and interleaved with reservations on several grants.

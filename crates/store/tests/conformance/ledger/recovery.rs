@@ -172,7 +172,7 @@ async fn the_invariant_check_finds_what_was_tampered_with() {
 }
 
 impl World {
-    async fn tamper(&self, statement: &'static str) {
+    pub async fn tamper(&self, statement: &'static str) {
         let mut connection = self.connection().await;
         let changed = sqlx::query(statement).execute(&mut connection).await.unwrap();
         assert!(changed.rows_affected() > 0, "{statement}");

@@ -54,7 +54,7 @@ pub async fn new_postgres() -> DatabaseUrl {
 }
 
 impl World {
-    async fn new(url: DatabaseUrl, folder: Option<TempDir>) -> Self {
+    pub async fn new(url: DatabaseUrl, folder: Option<TempDir>) -> Self {
         let world = Self {
             store: Store::open(&url, "instance").await.unwrap(),
             url,
@@ -106,6 +106,7 @@ impl World {
             created_at,
             last_used_at: None,
             refused_at: None,
+            checked: None,
         };
         let added = event(Happened::CredentialAdded {
             credential_id: credential.id.clone(),
@@ -152,7 +153,34 @@ impl World {
     /// A grant redeemed from a code, with a refresh token of the same name.
     pub async fn granted(&self, id: &str) -> Grant {
         let (_, code) = self.approved(id).await;
-        match self.redeem(&code, id).await {
+        self.redeemed(&code, id).await
+    }
+
+    /// A grant of `user` to `client`, in the same way.
+    pub async fn granted_by(&self, user: &str, client: &str, id: &str) -> Grant {
+        let request = AuthorizationRequest {
+            id: AuthorizationRequestId::new(id),
+            grant_id: GrantId::new(format!("grant of {id}")),
+            client_id: ClientId::new(client),
+            ..fixtures::authorization_request()
+        };
+        let approval = approval(&request);
+        self.store
+            .open_authorization_request(&request, &approval)
+            .await
+            .unwrap();
+        let decision = Decision {
+            by: UserId::new(user),
+            ..decision()
+        };
+        let code = new_code(id);
+        let approved = self.store.approve_request(&request.id, &decision, &code, &approval);
+        assert!(approved.await.unwrap());
+        self.redeemed(&code.hash, id).await
+    }
+
+    async fn redeemed(&self, code: &SecretHash, id: &str) -> Grant {
+        match self.redeem(code, id).await {
             Redemption::Redeemed(grant) => grant,
             other => panic!("not redeemed: {other:?}"),
         }

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt::Write};
 
+use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
@@ -74,6 +75,7 @@ pub(super) fn read(body: &[u8]) -> Result<Task, Refusal> {
         thinking_tokens: if thinks { USUAL_THINKING } else { 0 },
         tools: request.tools(prompt)?,
         writes_cache: true,
+        beside: Usage::default(),
         model: request.model.into_owned(),
     };
     Ok(Task::Generate(asked, Box::new(Messages)))

@@ -88,6 +88,10 @@ fn describe(refusal: &Refusal) -> (&'static str, String) {
             "request_too_large",
             "Request exceeds the maximum allowed number of bytes.".to_owned(),
         ),
+        Refusal::UnknownMember(name) => (
+            "invalid_request_error",
+            format!("{name}: Extra inputs are not permitted"),
+        ),
         Refusal::Invalid { message, .. } => ("invalid_request_error", message.clone()),
         Refusal::Switched { status, message } => {
             let (kind, usual) = switched(*status);

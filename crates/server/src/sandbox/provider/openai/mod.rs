@@ -113,6 +113,12 @@ fn describe(refusal: &Refusal) -> (String, &'static str, Option<&'static str>, O
         ),
         Refusal::NotFound { method, path } => (format!("Invalid URL ({method} {path})"), REQUEST, None, None),
         Refusal::TooLarge => ("The request is too large.".to_owned(), REQUEST, None, None),
+        Refusal::UnknownMember(name) => (
+            format!("Unrecognized request argument supplied: {name}"),
+            REQUEST,
+            None,
+            None,
+        ),
         Refusal::Invalid { message, parameter } => (message.clone(), REQUEST, None, *parameter),
         Refusal::Switched { status, message } => {
             let (usual, kind, code) = switched(*status);
@@ -153,7 +159,7 @@ fn switched(status: StatusCode) -> (&'static str, &'static str, Option<&'static 
 }
 
 /// The functions among the offered tools. In chat completions a function is a member of its tool.
-fn offered_tools(tools: Option<&RawValue>) -> Result<Vec<OfferedTool>, Refusal> {
+pub(super) fn offered_tools(tools: Option<&RawValue>) -> Result<Vec<OfferedTool>, Refusal> {
     #[derive(Deserialize)]
     struct Function {
         name: String,
@@ -184,14 +190,14 @@ fn offered_tools(tools: Option<&RawValue>) -> Result<Vec<OfferedTool>, Refusal> 
         .collect())
 }
 
-fn tool_choice(choice: Option<&RawValue>) -> ToolChoice {
+pub(super) fn tool_choice(choice: Option<&RawValue>) -> ToolChoice {
     let choice: Value = choice
         .and_then(|choice| serde_json::from_str(choice.get()).ok())
         .unwrap_or_default();
     let named = choice.pointer("/function/name").or_else(|| choice.get("name"));
     match (choice.as_str(), named.and_then(Value::as_str)) {
         (Some("none"), _) => ToolChoice::None,
-        (Some("required"), _) => ToolChoice::Any,
+        (Some("required" | "any"), _) => ToolChoice::Any,
         (_, Some(name)) => ToolChoice::Named(name.to_owned()),
         _ => ToolChoice::Auto,
     }

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt::Write};
 
+use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
@@ -58,6 +59,7 @@ pub(super) fn read(body: &[u8]) -> Result<Task, Refusal> {
         thinking_tokens: 0,
         tools: request.tools(prompt)?,
         writes_cache: false,
+        beside: Usage::default(),
         model: request.model.clone().into_owned(),
     };
     let dialect = Responses {

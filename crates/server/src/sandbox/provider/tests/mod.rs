@@ -1,3 +1,7 @@
+mod cohere;
+mod gemini;
+mod mistral;
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -1,7 +1,13 @@
 use proptest::prelude::*;
 
+mod levels;
+
 use super::*;
-use crate::{fixtures, time::Period};
+use crate::{
+    fixtures,
+    policy::{CostCeiling, OutputCap},
+    time::Period,
+};
 
 fn limits(budget: i64) -> Limits {
     let mut limits = Limits::default();
@@ -26,7 +32,7 @@ fn used_and_reserved(account: &Account) -> (u64, u64) {
 
 #[test]
 fn a_hold_is_replaced_by_its_cost() {
-    let mut account = Account::open(&limits(100), "UTC");
+    let mut account = Account::open(Level::Grant, &limits(100), "UTC");
 
     let reservation = account.reserve(permit(80), fixtures::NOW).unwrap();
     assert_eq!(used_and_reserved(&account), (0, 80));
@@ -39,7 +45,7 @@ fn a_hold_is_replaced_by_its_cost() {
 fn a_reservation_says_what_is_left_beside_its_hold() {
     let mut limits = limits(100);
     limits.rate = [(Period::MINUTE, 60), (Period::HOUR, 10)].into();
-    let mut account = Account::open(&limits, "UTC");
+    let mut account = Account::open(Level::Grant, &limits, "UTC");
 
     let reservation = account.reserve(permit(80), fixtures::NOW).unwrap();
 
@@ -50,7 +56,7 @@ fn a_reservation_says_what_is_left_beside_its_hold() {
 
 #[test]
 fn a_call_that_does_not_fit_holds_nothing_and_says_whether_waiting_helps() {
-    let mut account = Account::open(&limits(100), "UTC");
+    let mut account = Account::open(Level::Grant, &limits(100), "UTC");
     account.reserve(permit(80), fixtures::NOW).unwrap();
     let before = account.clone();
 
@@ -65,7 +71,7 @@ fn a_call_that_does_not_fit_holds_nothing_and_says_whether_waiting_helps() {
 
 #[test]
 fn a_call_without_a_cap_gets_the_largest_that_the_budget_affords() {
-    let mut account = Account::open(&limits(1_000), "UTC");
+    let mut account = Account::open(Level::Grant, &limits(1_000), "UTC");
     let ceiling = CostCeiling {
         fixed: Money::from_nanos(100),
         output_rate: crate::money::Rate::from_nanos_per_million(10_000_000),
@@ -83,7 +89,7 @@ fn a_call_without_a_cap_gets_the_largest_that_the_budget_affords() {
 fn a_window_refills_when_it_ends_and_never_when_the_clock_steps_back() {
     let mut limits = Limits::default();
     limits.budget.insert(Some(Period::DAY), Money::from_nanos(10));
-    let mut account = Account::open(&limits, "UTC");
+    let mut account = Account::open(Level::Grant, &limits, "UTC");
     let tomorrow = fixtures::NOW.plus_seconds(86_400);
 
     let held = account.reserve(permit(10), fixtures::NOW).unwrap().held;
@@ -103,7 +109,7 @@ fn a_window_refills_when_it_ends_and_never_when_the_clock_steps_back() {
 fn a_rate_says_truly_when_to_retry() {
     let mut limits = limits(1_000_000);
     limits.rate.insert(Period::MINUTE, 3);
-    let mut account = Account::open(&limits, "UTC");
+    let mut account = Account::open(Level::Grant, &limits, "UTC");
     for _ in 0..3 {
         account.reserve(permit(1), fixtures::NOW).unwrap();
     }
@@ -122,7 +128,7 @@ fn concurrency_is_given_back_when_a_call_ends() {
         concurrency: Some(1),
         ..limits(1_000)
     };
-    let mut account = Account::open(&limits, "UTC");
+    let mut account = Account::open(Level::Grant, &limits, "UTC");
 
     let held = account.reserve(permit(1), fixtures::NOW).unwrap().held;
     assert_eq!(
@@ -136,7 +142,7 @@ fn concurrency_is_given_back_when_a_call_ends() {
 
 #[test]
 fn lowering_a_limit_below_what_is_spent_stops_further_calls_and_nothing_else() {
-    let mut account = Account::open(&limits(100), "UTC");
+    let mut account = Account::open(Level::Grant, &limits(100), "UTC");
     let held = account.reserve(permit(50), fixtures::NOW).unwrap().held;
     account.settle(held, Money::from_nanos(50), true);
 
@@ -148,7 +154,7 @@ fn lowering_a_limit_below_what_is_spent_stops_further_calls_and_nothing_else() {
 
 #[test]
 fn a_newly_counted_window_is_filled_from_the_calls_since_it_began() {
-    let mut account = Account::open(&limits(100), "UTC");
+    let mut account = Account::open(Level::Grant, &limits(100), "UTC");
     let mut changed = limits(100);
     changed.requests.insert(Some(Period::DAY), 3);
 
@@ -165,7 +171,7 @@ fn a_newly_counted_window_is_filled_from_the_calls_since_it_began() {
 /// `security.md` 147: the limit that a settlement uses up is named once.
 #[test]
 fn threat_147_a_limit_is_used_up_once() {
-    let mut account = Account::open(&limits(100), "UTC");
+    let mut account = Account::open(Level::Grant, &limits(100), "UTC");
     let holds: Vec<Held> = (0..2)
         .map(|_| account.reserve(permit(50), fixtures::NOW).unwrap().held)
         .collect();
@@ -181,7 +187,7 @@ fn of_several_refusals_the_one_that_lasts_longest_is_told() {
     let mut limits = limits(1_000);
     limits.rate.insert(Period::MINUTE, 1);
     limits.rate.insert(Period::HOUR, 1);
-    let mut account = Account::open(&limits, "UTC");
+    let mut account = Account::open(Level::Grant, &limits, "UTC");
     account.reserve(permit(600), fixtures::NOW).unwrap();
 
     let refusal = account.reserve(permit(1), fixtures::NOW).unwrap_err();
@@ -193,7 +199,7 @@ fn of_several_refusals_the_one_that_lasts_longest_is_told() {
 fn a_rate_of_nothing_admits_nothing() {
     let mut limits = limits(1_000);
     limits.rate.insert(Period::MINUTE, 0);
-    let mut account = Account::open(&limits, "UTC");
+    let mut account = Account::open(Level::Grant, &limits, "UTC");
 
     let refusal = account.reserve(permit(1), fixtures::NOW).unwrap_err();
 
@@ -205,7 +211,7 @@ fn a_rate_of_nothing_admits_nothing() {
 fn threat_142_no_window_refills_twice() {
     let mut limits = Limits::default();
     limits.budget.insert(Some(Period::DAY), Money::from_nanos(1));
-    let mut account = Account::open(&limits, "Europe/Berlin");
+    let mut account = Account::open(Level::Grant, &limits, "Europe/Berlin");
     let mut admitted_at = |time: &str| account.reserve(permit(1), time.parse().unwrap()).is_ok();
 
     assert!(admitted_at("2028-02-28T22:59:59Z"));
@@ -227,7 +233,7 @@ proptest! {
         limits.requests.insert(Some(Period::MINUTE), 7);
         limits.rate.insert(Period::MINUTE, 5);
         limits.concurrency = Some(4);
-        let mut account = Account::open(&limits, "UTC");
+        let mut account = Account::open(Level::Grant, &limits, "UTC");
         let (mut now, mut open, mut admitted) = (fixtures::NOW, Vec::new(), Vec::new());
 
         for (what, amount, wait) in steps {

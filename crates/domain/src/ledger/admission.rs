@@ -1,0 +1,172 @@
+//! The one decision whether a call fits: into every account that applies to it, or into none.
+
+use super::{
+    Account, Amount, Held, Left, LimitReached, LimitRule, Reservation,
+    counter::{Counter, money, nanos},
+};
+use crate::{
+    money::{CostSum, Money},
+    policy::{CostCeiling, OutputCap, Permit},
+    time::Timestamp,
+};
+
+/// A smaller answer than this is of no use to anyone, so no budget is stretched to pay for one.
+const FEWEST_OUTPUT_TOKENS: u64 = 16;
+
+/// Holds what `permit` can cost at most on every one of `accounts`, that of the grant first, or holds
+/// nothing anywhere and says which limit is reached.
+///
+/// Calls themselves are rows of the store's; the accounts count them, all from the same moment on.
+pub fn reserve(accounts: &mut [&mut Account], permit: Permit, now: Timestamp) -> Result<Reservation, LimitReached> {
+    let now = accounts.iter().fold(now, |now, account| now.max(account.latest()));
+    for account in accounts.iter_mut() {
+        account.roll(now);
+    }
+    let ceiling = &capped(permit.ceiling(), accounts);
+
+    // What no waiting mends is refused first.
+    check_budgets(accounts, smallest_hold(ceiling))?;
+    last_to_give_way(highest_first(accounts).flat_map(Account::requests_reached))?;
+    last_to_give_way(highest_first(accounts).flat_map(|account| account.rates_reached(now)))?;
+    last_to_give_way(highest_first(accounts).filter_map(Account::concurrency_reached))?;
+    let (amount, output_cap) = fit(accounts, ceiling)?;
+
+    for account in accounts.iter_mut() {
+        account.hold(amount, now);
+    }
+    Ok(Reservation {
+        permit,
+        held: Held { amount, at: now },
+        output_cap,
+        left: left(accounts, now),
+    })
+}
+
+/// Of refusals that are alike, the one nearest to the app is told.
+fn highest_first<'a>(accounts: &'a [&mut Account]) -> impl Iterator<Item = &'a Account> {
+    accounts.iter().rev().map(|account| &**account)
+}
+
+fn budgets<'a>(accounts: &'a [&mut Account]) -> impl Iterator<Item = &'a Counter> {
+    accounts.iter().flat_map(|account| &account.budgets)
+}
+
+fn capped(ceiling: &CostCeiling, accounts: &[&mut Account]) -> CostCeiling {
+    let most = accounts.iter().filter_map(|account| account.output_tokens).min();
+    CostCeiling {
+        output_cap: most.map_or(ceiling.output_cap, |most| ceiling.output_cap.at_most(most)),
+        ..*ceiling
+    }
+}
+
+fn check_budgets(accounts: &[&mut Account], amount: Money) -> Result<(), LimitReached> {
+    last_to_give_way(highest_first(accounts).flat_map(|account| account.budgets_reached(amount)))
+}
+
+/// The amount to hold and the output cap it pays for.
+fn fit(accounts: &[&mut Account], ceiling: &CostCeiling) -> Result<(Money, u64), LimitReached> {
+    let mut output_cap = match ceiling.output_cap {
+        OutputCap::Asked(cap) => cap,
+        OutputCap::LargestUpTo(most) => most.min(affordable(accounts, ceiling)),
+    };
+    // Rounding may have taken the last unit too far; what is held must fit, whatever the sum.
+    let mut amount = hold_for(ceiling, output_cap);
+    while output_cap > 0
+        && matches!(ceiling.output_cap, OutputCap::LargestUpTo(_))
+        && budgets(accounts).any(|budget| !budget.fits(nanos(amount)))
+    {
+        output_cap -= 1;
+        amount = hold_for(ceiling, output_cap);
+    }
+    check_budgets(accounts, amount)?;
+    Ok((amount, output_cap))
+}
+
+/// The output tokens of each choice that the least that is left of any budget pays for.
+fn affordable(accounts: &[&mut Account], ceiling: &CostCeiling) -> u64 {
+    let Some(left) = budgets(accounts).map(Counter::left).min() else {
+        return u64::MAX;
+    };
+    let for_output = money(left).saturating_sub(ceiling.fixed);
+    ceiling.output_rate.units_within(for_output) / ceiling.choices.max(1)
+}
+
+fn left(accounts: &[&mut Account], now: Timestamp) -> Left {
+    let rates = accounts
+        .iter()
+        .filter(|account| account.level.is_of_one_app())
+        .flat_map(|account| account.rates.iter().map(|rate| rate.state(account.level, now)));
+    Left {
+        budget: budgets(accounts).map(Counter::left).min().map(money),
+        rate: rates.min_by_key(|state| match state.left() {
+            Amount::Count(left) => left,
+            Amount::Money(_) => u64::MAX,
+        }),
+    }
+}
+
+/// Of several refusals, the one that waiting does not mend, or mends last: a client is never told to
+/// retry in vain.
+fn last_to_give_way(refusals: impl Iterator<Item = LimitReached>) -> Result<(), LimitReached> {
+    match refusals.max_by_key(|refusal| (!refusal.retryable, refusal.retry_at)) {
+        Some(refusal) => Err(refusal),
+        None => Ok(()),
+    }
+}
+
+fn hold_for(ceiling: &CostCeiling, output_cap: u64) -> Money {
+    let mut sum = CostSum::default();
+    sum.add_money(ceiling.fixed);
+    sum.add(output_cap.saturating_mul(ceiling.choices), ceiling.output_rate);
+    sum.total()
+}
+
+fn smallest_hold(ceiling: &CostCeiling) -> Money {
+    match ceiling.output_cap {
+        OutputCap::Asked(cap) => hold_for(ceiling, cap),
+        OutputCap::LargestUpTo(most) => hold_for(ceiling, most.min(FEWEST_OUTPUT_TOKENS)),
+    }
+}
+
+impl Account {
+    fn budgets_reached(&self, amount: Money) -> impl Iterator<Item = LimitReached> {
+        let budgets = self.budgets.iter();
+        budgets.filter_map(move |budget| budget.check(self.level, LimitRule::Budget, nanos(amount)).err())
+    }
+
+    fn requests_reached(&self) -> impl Iterator<Item = LimitReached> {
+        let caps = self.requests.iter();
+        caps.filter_map(|cap| cap.check(self.level, LimitRule::Requests, 1).err())
+    }
+
+    fn rates_reached(&self, now: Timestamp) -> impl Iterator<Item = LimitReached> {
+        let rates = self.rates.iter();
+        rates.filter_map(move |rate| rate.check(self.level, now).err())
+    }
+
+    fn concurrency_reached(&self) -> Option<LimitReached> {
+        let limit = self.concurrency?;
+        if self.in_flight < limit {
+            return None;
+        }
+        Some(LimitReached {
+            rule: LimitRule::Concurrency,
+            state: self.concurrency_state()?,
+            retry_at: None,
+            retryable: true,
+        })
+    }
+
+    fn hold(&mut self, amount: Money, now: Timestamp) {
+        for budget in &mut self.budgets {
+            budget.hold(nanos(amount));
+        }
+        for requests in &mut self.requests {
+            requests.hold(1);
+        }
+        for rate in &mut self.rates {
+            rate.admit(now);
+        }
+        self.in_flight = self.in_flight.saturating_add(1);
+    }
+}
