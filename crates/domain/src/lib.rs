@@ -10,6 +10,7 @@ pub mod authorization_details;
 pub mod client;
 pub mod consent;
 pub mod fixtures;
+pub mod forecast;
 pub mod grant;
 pub mod ids;
 pub mod ledger;

@@ -206,6 +206,11 @@ pub fn by_id(id: &str) -> Option<&'static dyn ProviderAdapter> {
     all().iter().copied().find(|provider| provider.id() == id)
 }
 
+/// The provider whose formats and errors `/v1` speaks.
+pub fn face() -> &'static dyn ProviderAdapter {
+    &OpenAi
+}
+
 /// A model id that can stand in a path as it is. Nothing is decoded, so nothing can hide.
 pub(crate) fn is_model_id(id: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:@".contains(&byte);

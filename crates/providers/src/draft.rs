@@ -35,7 +35,7 @@ pub(crate) struct Draft {
     caps: Vec<Cap>,
     /// Where a cap goes that the client did not give, if not before the members of the whole.
     pub(crate) new_cap: Option<NewCap>,
-    /// What it can be answered with; nothing, of what only reads.
+    /// What it can be answered with.
     pub(crate) outputs: Outputs,
     /// Why nothing bounds the cost.
     pub(crate) unbounded: Option<&'static str>,
@@ -189,11 +189,7 @@ impl Draft {
     }
 
     pub(crate) fn into_call(mut self, shape: &Shape, prices: &PriceBook) -> Result<ReadRequest, ReadError> {
-        let output_cap = if self.outputs == Outputs::NONE {
-            Some(0)
-        } else {
-            self.place_cap(shape.cap_member)
-        };
+        let output_cap = self.place_cap(shape.cap_member);
         let model = self.model.take().filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
         let known = prices.model(&self.provider, &model);
         if let (Some(tier), Some(known)) = (self.tier, known)

@@ -93,7 +93,7 @@ impl Metering {
         let stream_form = format.stream_form(&kind.to_ascii_lowercase());
         Meter {
             format,
-            hides_usage: self.hides_usage,
+            hiding: self.hides_usage.then(Hiding::default),
             form: stream_form.map_or_else(Form::empty_body, |form| Form::Stream(Splitter::new(form))),
             seen: Metered::default(),
         }
@@ -248,7 +248,8 @@ impl Metered {
 /// Watches one answer pass by.
 pub struct Meter {
     format: &'static dyn AnswerFormat,
-    hides_usage: bool,
+    /// Where only we asked for usage.
+    hiding: Option<Hiding>,
     form: Form,
     seen: Metered,
 }
@@ -285,20 +286,23 @@ impl Meter {
     /// beginning of the next; it never waits for more.
     pub fn feed(&mut self, chunk: Bytes) -> Bytes {
         let (format, seen) = (self.format, &mut self.seen);
-        match &mut self.form {
-            Form::Stream(splitter) if self.hides_usage => {
+        match (&mut self.form, &mut self.hiding) {
+            (Form::Stream(splitter), Some(hiding)) => {
                 let mut shown = Vec::with_capacity(chunk.len());
                 let form = splitter.form();
-                splitter.feed(chunk, |piece| show(format, form, piece, &mut shown, seen));
+                splitter.feed(chunk, |piece| {
+                    let usage = see(format, form, piece, seen);
+                    hiding.show(piece, usage, &mut shown);
+                });
                 shown.into()
             }
-            Form::Stream(splitter) => {
+            (Form::Stream(splitter), None) => {
                 let form = splitter.form();
                 splitter.feed(chunk, |piece| {
                     see(format, form, piece, seen);
                 })
             }
-            Form::Body { parts, bytes } => {
+            (Form::Body { parts, bytes }, _) => {
                 *bytes += chunk.len();
                 if *bytes > LONGEST_BODY {
                     parts.clear();
@@ -317,12 +321,10 @@ impl Meter {
         };
         let form = splitter.form();
         let rest = splitter.rest();
-        if !self.hides_usage {
-            see(self.format, form, Piece::Event(&rest), &mut self.seen);
-            return rest;
-        }
+        let usage = see(self.format, form, Piece::Event(&rest), &mut self.seen);
+        let Some(hiding) = &mut self.hiding else { return rest };
         let mut shown = Vec::new();
-        show(self.format, form, Piece::Event(&rest), &mut shown, &mut self.seen);
+        hiding.show(Piece::Event(&rest), usage, &mut shown);
         shown.into()
     }
 
@@ -346,18 +348,31 @@ fn see(format: &dyn AnswerFormat, form: StreamForm, piece: Piece<'_>, seen: &mut
     }
 }
 
-/// Writes the event as a client sees it that did not ask for usage.
-fn show(format: &dyn AnswerFormat, form: StreamForm, piece: Piece<'_>, shown: &mut Vec<u8>, seen: &mut Metered) {
-    let (Piece::Event(event) | Piece::Unread(event)) = piece;
-    match see(format, form, piece, seen) {
-        Some(usage) if usage.stands_alone => {}
-        Some(usage) => match events::without(event, usage.range) {
-            Some((before, after)) => {
-                shown.extend_from_slice(before);
-                shown.extend_from_slice(after);
-            }
+/// Keeps usage from a client that did not ask for it.
+#[derive(Default)]
+struct Hiding {
+    /// The event before was hidden when the last byte that had arrived of it was a carriage return:
+    /// a line feed that comes next belongs to it.
+    hides_line_feed: bool,
+}
+
+impl Hiding {
+    /// Writes the event as the client sees it.
+    fn show(&mut self, piece: Piece<'_>, usage: Option<UsageMember>, shown: &mut Vec<u8>) {
+        let (Piece::Event(event) | Piece::Unread(event)) = piece;
+        if std::mem::take(&mut self.hides_line_feed) && event == b"\n" {
+            return;
+        }
+        match usage {
+            Some(usage) if usage.stands_alone => self.hides_line_feed = event.ends_with(b"\r"),
+            Some(usage) => match events::without(event, usage.range) {
+                Some((before, after)) => {
+                    shown.extend_from_slice(before);
+                    shown.extend_from_slice(after);
+                }
+                None => shown.extend_from_slice(event),
+            },
             None => shown.extend_from_slice(event),
-        },
-        None => shown.extend_from_slice(event),
+        }
     }
 }

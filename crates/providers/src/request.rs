@@ -130,4 +130,10 @@ pub enum ReadError {
     /// What it costs, or what it can do, cannot be bounded yet.
     #[error("{member} is not supported yet: {reason}")]
     NotSupported { member: &'static str, reason: &'static str },
+    /// The provider has no equal for it, and without it the answer would be another.
+    #[error("{member} cannot be carried to this provider: {reason}")]
+    NotCarried {
+        member: Cow<'static, str>,
+        reason: &'static str,
+    },
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{AnyPool, Executor, any::AnyPoolOptions};
+use sqlx::{AnyPool, Connection, Database, Executor, any::AnyPoolOptions, pool::PoolOptions};
 
 use crate::{
     error::OpenError,
@@ -18,6 +18,8 @@ use crate::{
 
 const MOST_CONNECTIONS: u32 = 8;
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// A connection that was used within this time is taken to be there.
+const STEADY_USE: Duration = Duration::from_secs(1);
 
 /// Where the store lives.
 #[derive(Clone, PartialEq, Eq)]
@@ -86,10 +88,9 @@ impl Store {
             source,
         };
 
-        let pool = AnyPoolOptions::new()
+        let pool = check_idle(AnyPoolOptions::new())
             .max_connections(MOST_CONNECTIONS)
             .acquire_timeout(LONGEST_WAIT)
-            .test_before_acquire(false)
             .after_connect(move |connection, _| {
                 Box::pin(async move { connection.execute(engine.settings()).await.map(|_| ()) })
             })
@@ -149,6 +150,19 @@ impl Engine {
             Self::Postgres => "set lock_timeout = '5s'",
         }
     }
+}
+
+/// Has a connection looked at that nobody used for a while, before somebody is given it: it may not
+/// have survived a restart of the server. One in steady use costs no round trip.
+pub(crate) fn check_idle<DB: Database>(options: PoolOptions<DB>) -> PoolOptions<DB> {
+    options.test_before_acquire(false).before_acquire(|connection, seen| {
+        Box::pin(async move {
+            if seen.idle_for >= STEADY_USE {
+                connection.ping().await?;
+            }
+            Ok(true)
+        })
+    })
 }
 
 /// Makes the file if it is missing, for its owner alone; SQLite gives its journals the same mode.

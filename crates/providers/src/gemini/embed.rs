@@ -1,30 +1,20 @@
 //! `POST models/MODEL:embedContent` and `:batchEmbedContents`, read.
 
-use super::{check_model, content, names};
+use super::{HIDDEN_TOKENS, TOKENS_PER_IMAGE, check_model, content, names};
 use crate::{
     adapter::{Operation, Unread},
-    draft::{Draft, Shape},
+    draft::Draft,
     json::Reader,
-    prices::Outputs,
+    prices::{MostInput, Outputs},
     request::{ReadError, ReadRequest},
 };
 
 type Read<T> = Result<T, ReadError>;
 
-const SHAPE: Shape = Shape {
-    // What only reads has no cap.
-    cap_member: "",
-    tokens_per_image: super::TOKENS_PER_IMAGE,
-    has_regional_surcharge: false,
-};
-
 /// One request, or a batch of them: what is in the one is in each of the others.
 pub(super) fn read(request: &Unread<'_>) -> Read<ReadRequest> {
     let mut reader = Reader::strict(&request.body)?;
     let mut draft = Draft::new(request, Operation::EmbedContent, &mut reader);
-    draft.outputs = Outputs::NONE;
-    draft.hidden_tokens = super::HIDDEN_TOKENS;
-
     names::object(&mut reader, |reader, name| match name {
         "requests" => names::each(reader, |reader| {
             let mut names_model = false;
@@ -45,7 +35,16 @@ pub(super) fn read(request: &Unread<'_>) -> Read<ReadRequest> {
             reason: "the size of anything but text and images is not known",
         });
     }
-    draft.into_call(&SHAPE, request.prices)
+    let text_bytes = (request.body.len() as u64).saturating_sub(draft.input.image_bytes);
+    let input = MostInput {
+        tokens: text_bytes.saturating_add(HIDDEN_TOKENS),
+        image_tokens: draft.input.images.saturating_mul(TOKENS_PER_IMAGE),
+        audio_tokens: 0,
+    };
+    draft.into_reading(request.prices, |model| {
+        let (most, _) = model.ceiling(input, Outputs::NONE)?;
+        Some(most)
+    })
 }
 
 /// Whether the member names the model.

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::usage::{EmbedContent, GenerateContent, StreamGenerateContent};
 use crate::{
-    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, is_model_id, listed_model},
+    adapter::{KeyQuestion, Operation, ProviderAdapter, Route, RouteKind, Unread, is_model_id, listed_model},
     draft::Draft,
     headers,
     json::Reader,
@@ -106,6 +106,13 @@ impl ProviderAdapter for Gemini {
 
     fn is_credential_error(&self, status: StatusCode, body: &[u8]) -> bool {
         error::is_about_credential(status, body)
+    }
+
+    fn key_check(&self) -> KeyQuestion {
+        KeyQuestion {
+            path: "/v1beta/models?pageSize=1",
+            headers: &[],
+        }
     }
 
     fn refusal(&self, refusal: &Refusal<'_>) -> (StatusCode, Bytes) {

@@ -39,8 +39,9 @@ fn error(refusal: &Refusal<'_>) -> Value {
     } else {
         message.into_owned()
     };
-    let param = match refusal.reason {
+    let param = match &refusal.reason {
         Reason::Unreadable(ReadError::Invalid { member, .. } | ReadError::NotSupported { member, .. }) => Some(*member),
+        Reason::Unreadable(ReadError::NotCarried { member, .. }) => Some(member.as_ref()),
         Reason::Denied(Denial::ModelNotGranted(_) | Denial::PriceUnknown(_)) => Some("model"),
         _ => None,
     };
@@ -56,7 +57,9 @@ fn kind_and_code(reason: &Reason<'_>) -> (&'static str, &'static str) {
         },
         Reason::Denied(Denial::ModelNotGranted(_)) | Reason::NoSuchModel(_) => (INVALID, "model_not_found"),
         Reason::NotFound => (INVALID, "unknown_url"),
-        Reason::Unreadable(ReadError::NotSupported { .. }) => (INVALID, "unsupported_value"),
+        Reason::Unreadable(ReadError::NotSupported { .. } | ReadError::NotCarried { .. }) => {
+            (INVALID, "unsupported_value")
+        }
         Reason::Malformed(_) | Reason::Unreadable(_) => (INVALID, "invalid_request"),
         reason if reason.status() == StatusCode::UNAUTHORIZED => (INVALID, "invalid_api_key"),
         reason if reason.status().is_server_error() => ("server_error", reason.rule()),

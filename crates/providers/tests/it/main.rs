@@ -18,3 +18,4 @@ mod refusals;
 mod requests;
 mod routes;
 mod support;
+mod translations;

@@ -187,6 +187,31 @@ fn only_the_usage_of_the_whole_chunk_is_hidden() {
 }
 
 #[test]
+fn a_hidden_event_leaves_nothing_behind_wherever_it_is_cut() {
+    let metering = metering(CHAT, r#""stream":true"#);
+    for end in ["\n", "\r\n", "\r"] {
+        let (before, hidden, after) = (
+            format!("data: {{}}{end}{end}"),
+            format!("data: {CHAT_USAGE}{end}{end}"),
+            format!("data: [DONE]{end}{end}"),
+        );
+        let stream = [before.as_str(), &hidden, &after].concat();
+        for cut in 0..=stream.len() {
+            let (first, second) = stream.as_bytes().split_at(cut);
+
+            let (seen, shown) = feed(&metering, &[first, second]);
+
+            assert_eq!(
+                String::from_utf8(shown).unwrap(),
+                format!("{before}{after}"),
+                "{end:?} cut at {cut}"
+            );
+            assert!(seen.usage.is_some());
+        }
+    }
+}
+
+#[test]
 fn only_whole_events_are_handed_on() {
     let mut meter = stream_meter(&asked(CHAT));
 

@@ -9,7 +9,7 @@ use aipassport_domain::{
     time::Timestamp,
 };
 use aipassport_providers::{
-    adapter::ProviderAdapter,
+    adapter::{self, ProviderAdapter},
     meter::StreamForm,
     refusal::{Reason, Refusal},
     request::ReadError,
@@ -34,6 +34,9 @@ pub(super) enum GatewayError {
     NotFound,
     #[error("there is no model {0}, or the grant does not cover it")]
     NoSuchModel(String),
+    /// A bare model id on `/v1` that several providers of the grant know.
+    #[error("{model} is offered by several providers; say which: {choices}")]
+    AmbiguousModel { model: String, choices: String },
     #[error(transparent)]
     Body(#[from] BodyError),
     #[error(transparent)]
@@ -56,11 +59,30 @@ pub(super) enum GatewayError {
     Internal,
 }
 
+/// On whose path a request came, and so in whose shape it is refused.
+#[derive(Clone, Copy)]
+pub(super) enum Shape {
+    /// A provider's own.
+    Provider(&'static dyn ProviderAdapter),
+    /// `/v1`: OpenAI's shape, on nobody's path.
+    Face,
+    Plain,
+}
+
+impl Shape {
+    pub(super) fn adapter(self) -> Option<&'static dyn ProviderAdapter> {
+        match self {
+            Self::Provider(adapter) => Some(adapter),
+            Self::Face => Some(adapter::face()),
+            Self::Plain => None,
+        }
+    }
+}
+
 /// Who and what an error answers.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
-    /// `None` outside the providers' paths.
-    pub(super) adapter: Option<&'static dyn ProviderAdapter>,
+    pub(super) shape: Shape,
     pub(super) request_id: &'a str,
     pub(super) grant_id: Option<&'a GrantId>,
     pub(super) now: Timestamp,
@@ -96,7 +118,8 @@ impl GatewayError {
             raise_url: raise_url.as_deref(),
             retry_after_seconds: self.retry_after(asked.now),
         };
-        let (status, body) = match asked.adapter {
+        let adapter = asked.shape.adapter();
+        let (status, body) = match adapter {
             Some(adapter) => adapter.refusal(&refusal),
             None => refusal.plain(),
         };
@@ -106,23 +129,19 @@ impl GatewayError {
         let head = response.headers_mut();
         head.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if status == StatusCode::UNAUTHORIZED {
-            head.insert(header::WWW_AUTHENTICATE, self.challenge(app, asked.adapter));
+            head.insert(header::WWW_AUTHENTICATE, self.challenge(app, asked.shape));
         }
         if let Some(seconds) = refusal.retry_after_seconds {
             head.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        headers::finish(
-            head,
-            asked.request_id,
-            asked.adapter.map(|adapter| adapter as &dyn ProviderAdapter),
-        );
+        headers::finish(head, asked.request_id, adapter);
         response
     }
 
     /// The last event of a stream that this ends.
     pub(super) fn last_event(&self, app: &App, asked: Asked<'_>, form: StreamForm, has_begun: bool) -> Bytes {
         self.log(asked.request_id);
-        let Some(adapter) = asked.adapter else {
+        let Some(adapter) = asked.shape.adapter() else {
             return Bytes::new();
         };
         let raise_url = asked
@@ -147,7 +166,7 @@ impl GatewayError {
             Self::Body(BodyError::TooLarge) => Reason::TooLarge,
             Self::Body(BodyError::UnsupportedMediaType) => Reason::UnsupportedMediaType,
             Self::Body(BodyError::TimedOut) => Reason::BodyTimedOut,
-            Self::Body(BodyError::Broken) => Reason::Malformed(text),
+            Self::AmbiguousModel { .. } | Self::Body(BodyError::Broken) => Reason::Malformed(text),
             Self::Unreadable(error) => Reason::Unreadable(error),
             Self::Denied(denial) | Self::Ended(Ending::Denied(denial)) => Reason::Denied(denial),
             Self::NoCredential | Self::Ended(Ending::CredentialRemoved) => Reason::NoCredential,
@@ -175,14 +194,17 @@ impl GatewayError {
 
     /// RFC 6750, section 3, and RFC 9728, section 5.1. `Bearer` comes first: some clients read no
     /// other challenge.
-    fn challenge(&self, app: &App, adapter: Option<&'static dyn ProviderAdapter>) -> HeaderValue {
+    fn challenge(&self, app: &App, shape: Shape) -> HeaderValue {
         let error = match self {
             // A request without a credential is told of no error (RFC 6750, section 3.1).
             Self::NoToken => "",
             _ => r#"error="invalid_token", "#,
         };
-        let (url, path) = (&app.config.public_url, adapter.map_or("", |adapter| adapter.id()));
-        let slash = if path.is_empty() { "" } else { "/" };
+        let url = &app.config.public_url;
+        let (slash, path) = match shape {
+            Shape::Provider(adapter) => ("/", adapter.id()),
+            Shape::Face | Shape::Plain => ("", ""),
+        };
         let challenge = format!(
             r#"Bearer realm="aipassport", {error}resource_metadata="{url}/.well-known/oauth-protected-resource{slash}{path}""#
         );

@@ -121,6 +121,11 @@ impl Snapshot {
         self.live.user_suspended_at.is_some()
     }
 
+    /// The keys that calls of this grant are made with.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &ProviderCredential> {
+        self.destinations.iter().map(|destination| &destination.credential)
+    }
+
     pub(super) fn destination(&self, provider: &str) -> Option<&Destination> {
         self.destinations
             .iter()

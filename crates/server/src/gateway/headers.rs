@@ -5,24 +5,35 @@ use aipassport_domain::{
     money::Money,
     time::{Period, Timestamp},
 };
-use aipassport_providers::adapter::ProviderAdapter;
+use aipassport_providers::{adapter::ProviderAdapter, translate::Lost};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("aipassport-request-id");
 const COST: HeaderName = HeaderName::from_static("aipassport-cost");
 const BUDGET_REMAINING: HeaderName = HeaderName::from_static("aipassport-budget-remaining");
+const NOT_CARRIED: HeaderName = HeaderName::from_static("aipassport-not-carried");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// What every answer carries; on a provider's path, the id also where its SDKs look for one. No
 /// cache may keep an answer.
-pub(super) fn finish(headers: &mut HeaderMap, request_id: &str, adapter: Option<&dyn ProviderAdapter>) {
+pub(super) fn finish(headers: &mut HeaderMap, request_id: &str, adapter: Option<&'static dyn ProviderAdapter>) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(request_id) = HeaderValue::from_str(request_id) {
         if let Some(adapter) = adapter {
             headers.insert(adapter.request_id_header(), request_id.clone());
         }
         headers.insert(REQUEST_ID, request_id);
+    }
+}
+
+/// What a translation left behind.
+pub(super) fn insert_lost(headers: &mut HeaderMap, lost: &Lost) {
+    if lost.names().is_empty() {
+        return;
+    }
+    if let Ok(names) = HeaderValue::try_from(lost.names().join(", ")) {
+        headers.insert(NOT_CARRIED, names);
     }
 }
 

@@ -6,18 +6,31 @@
 //! and charged in `store`. How tokens are given, and how users decide, is not known here.
 
 use aipassport_domain::{audit::KeyCheck, ids::GrantId};
-use aipassport_providers::adapter::{self, ProviderAdapter};
+use aipassport_providers::{
+    adapter::{self, ProviderAdapter},
+    translate::Lost,
+};
 use aipassport_store::ProviderCredential;
-use axum::{Router, extract::Request, response::Response, routing::post};
+use axum::{
+    Router,
+    extract::Request,
+    response::Response,
+    routing::{any, post},
+};
 
-use self::{bodies::Bodies, grants::Grants, live::LiveCalls, refusals::Refusals, tokens::Tokens, upstream::Upstream};
+use self::{
+    bodies::Bodies, error::Shape, grants::Grants, known_models::KnownModels, live::LiveCalls, proxy::Via,
+    refusals::Refusals, tokens::Tokens, upstream::Upstream,
+};
 use crate::{app::App, config::Upstreams, vault::Vault};
 
 mod authenticate;
 mod bodies;
 mod error;
+mod face;
 mod grants;
 mod headers;
+mod known_models;
 mod live;
 mod open_reservation;
 mod own_chat;
@@ -28,10 +41,11 @@ mod redact;
 mod refusals;
 mod stream;
 mod tokens;
+mod translation;
 mod upstream;
 mod watch;
 
-pub use self::watch::watch;
+pub use self::{known_models::ModelsOfKeys, watch::watch};
 
 /// What the gateway keeps in memory.
 pub struct Gateway {
@@ -40,6 +54,7 @@ pub struct Gateway {
     live: LiveCalls,
     bodies: Bodies,
     refusals: Refusals,
+    known_models: KnownModels,
     upstream: Upstream,
 }
 
@@ -55,6 +70,7 @@ impl Gateway {
             live: LiveCalls::default(),
             bodies: Bodies::default(),
             refusals: Refusals::default(),
+            known_models: KnownModels::default(),
             upstream: Upstream::new()?,
         })
     }
@@ -62,7 +78,16 @@ impl Gateway {
     /// Asks the provider whether it accepts `credential`, which need not be stored yet. Free, and at
     /// most a few seconds.
     pub async fn check_key(&self, upstreams: &Upstreams, vault: &Vault, credential: &ProviderCredential) -> KeyCheck {
-        self.upstream.check_key(upstreams, vault, credential).await
+        let (check, models) = self.upstream.check_key(upstreams, vault, credential).await;
+        if let Some(models) = models {
+            self.known_models.keep(&credential.id, models);
+        }
+        check
+    }
+
+    /// Which models these keys have, as far as their providers have told.
+    pub fn models_of<'a>(&self, keys: impl IntoIterator<Item = &'a ProviderCredential>) -> ModelsOfKeys {
+        self.known_models.remembered(keys)
     }
 
     /// A grant was changed, paused or revoked by this process: its open streams are looked at now,
@@ -73,9 +98,11 @@ impl Gateway {
     }
 }
 
-/// What a caller may ask about its own grant.
+/// What a caller may ask about its own grant, and the faces that are no provider's.
 pub fn routes() -> Router<App> {
-    own_grant::routes().route("/proxy/chat", post(own_chat::chat))
+    own_grant::routes()
+        .route("/proxy/chat", post(own_chat::chat))
+        .route("/v1/{*operation}", any(face::call))
 }
 
 /// The provider whose path this is: its id, and something behind it.
@@ -86,5 +113,10 @@ pub fn provider_at(path: &str) -> Option<&'static dyn ProviderAdapter> {
 
 /// Answers a request on a provider's path.
 pub async fn call(app: &App, adapter: &'static dyn ProviderAdapter, request: Request) -> Response {
-    proxy::answer(app, adapter, Some(adapter), request).await
+    let via = Via {
+        shape: Shape::Provider(adapter),
+        translation: None,
+        lost: Lost::default(),
+    };
+    proxy::answer(app, adapter, via, request).await
 }

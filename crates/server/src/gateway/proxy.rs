@@ -10,6 +10,7 @@ use aipassport_domain::{
 use aipassport_providers::{
     adapter::{ProviderAdapter, Route, RouteKind, Unread},
     request::ReadRequest,
+    translate::Lost,
 };
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
@@ -18,13 +19,14 @@ use http::{header, request};
 
 use super::{
     authenticate::{Caller, authenticate},
-    error::{Asked, GatewayError},
+    error::{Asked, GatewayError, Shape},
     headers,
     live::LiveCalls,
     open_reservation::OpenReservation,
     own_grant,
     read::RequestBody,
     stream::meter,
+    translation::Translation,
     upstream::{Outgoing, forward},
 };
 use crate::app::App;
@@ -32,11 +34,19 @@ use crate::app::App;
 /// How often a call is decided when the grant keeps changing under it.
 const MOST_DECISIONS: u32 = 5;
 
+/// How the client of a call is spoken to.
+pub(super) struct Via {
+    pub(super) shape: Shape,
+    /// Where its words are not the provider's.
+    pub(super) translation: Option<Translation>,
+    /// What of the request was left behind.
+    pub(super) lost: Lost,
+}
+
 /// One request on a provider's path.
 struct Arrival {
     adapter: &'static dyn ProviderAdapter,
-    /// In whose error shape it is refused; `None` is plain JSON.
-    refused_as: Option<&'static dyn ProviderAdapter>,
+    via: Via,
     provider: ProviderId,
     head: request::Parts,
     body: RequestBody,
@@ -51,18 +61,13 @@ struct Arrival {
 }
 
 /// Answers a request on `adapter`'s path, whatever becomes of it.
-pub(super) async fn answer(
-    app: &App,
-    adapter: &'static dyn ProviderAdapter,
-    refused_as: Option<&'static dyn ProviderAdapter>,
-    request: Request,
-) -> Response {
+pub(super) async fn answer(app: &App, adapter: &'static dyn ProviderAdapter, via: Via, request: Request) -> Response {
     let at = app.clock.now();
     let arrived = Instant::now();
     let (head, body) = request.into_parts();
     let mut arrival = Arrival {
         adapter,
-        refused_as,
+        via,
         provider: ProviderId::new(adapter.id()),
         head,
         body: RequestBody::Unread(body),
@@ -125,7 +130,7 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     let forwarded = call.unless_ended(forwarding).await;
     let answer = forwarded.inspect_err(|error| open.end(error.outcome()))?;
 
-    Ok(meter(app, adapter, answer, open, call))
+    meter(app, adapter, &arrival.via, answer, open, call)
 }
 
 impl Arrival {
@@ -192,7 +197,7 @@ impl Arrival {
 
     fn asked(&self) -> Asked<'_> {
         Asked {
-            adapter: self.refused_as,
+            shape: self.via.shape,
             request_id: self.id.as_str(),
             grant_id: self.caller.as_ref().map(|caller| &caller.token.grant_id),
             now: self.at,

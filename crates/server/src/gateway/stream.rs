@@ -7,16 +7,18 @@ use std::{
 };
 
 use aipassport_domain::audit::CallOutcome;
-use aipassport_providers::{adapter::ProviderAdapter, meter::StreamForm};
+use aipassport_providers::{adapter::ProviderAdapter, meter::StreamForm, translate};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http_body::Frame;
 
 use super::{
-    error::{Asked, GatewayError},
+    error::{Asked, GatewayError, Shape},
     headers,
     live::Registration,
     open_reservation::OpenReservation,
+    proxy::Via,
+    translation,
     upstream::{Answer, AnswerBody, Pieces, UpstreamError},
 };
 use crate::app::App;
@@ -25,14 +27,21 @@ use crate::app::App;
 pub(super) fn meter(
     app: &App,
     adapter: &'static dyn ProviderAdapter,
+    via: &Via,
     answer: Answer,
     mut open: OpenReservation,
     call: Registration,
-) -> Response {
-    let mut head = adapter.response_headers(&answer.headers);
-    headers::finish(&mut head, call.live().id().as_str(), Some(adapter));
+) -> Result<Response, GatewayError> {
+    let form = open.stream_form();
+    let (id, now) = (call.live().id(), app.clock.now());
+    let mut head = match &via.translation {
+        Some(translation) => translation.head(&answer.headers, form),
+        None => adapter.response_headers(&answer.headers),
+    };
+    headers::insert_lost(&mut head, &via.lost);
+    headers::finish(&mut head, id.as_str(), via.shape.adapter().or(Some(adapter)));
     if let Some(rate) = &open.left().rate {
-        headers::insert_rate_limit(&mut head, rate, app.clock.now());
+        headers::insert_rate_limit(&mut head, rate, now);
     }
 
     let body = match answer.body {
@@ -42,16 +51,28 @@ pub(super) fn meter(
             if !rest.is_empty() {
                 passed_on = [passed_on, rest].concat().into();
             }
+            if let Some(translation) = &via.translation {
+                let translated = translation.whole(answer.status, passed_on, id, now);
+                passed_on = translated.inspect_err(|_| open.end(CallOutcome::UpstreamFailed))?;
+            }
             headers::insert_cost(&mut head, open.left(), open.held(), open.charge().cost);
             Body::from(passed_on)
         }
         AnswerBody::Pieces(pieces) => {
-            let form = open.stream_form();
-            call.carry(Streaming { pieces, open });
+            let translation = via
+                .translation
+                .as_ref()
+                .map(|translation| translation.begin(id, now, form));
+            call.carry(Streaming {
+                pieces,
+                open,
+                translation,
+            });
             Body::new(StreamedBody {
                 call,
-                adapter,
-                form,
+                shape: via.shape,
+                // Whatever a provider's stream looks like, OpenAI's is one of events.
+                form: form.map(|form| via.translation.as_ref().map_or(form, |_| StreamForm::Events)),
                 has_begun: false,
                 has_ended: false,
             })
@@ -60,13 +81,15 @@ pub(super) fn meter(
     let mut response = Response::new(body);
     *response.status_mut() = answer.status;
     *response.headers_mut() = head;
-    response
+    Ok(response)
 }
 
 /// An answer on its way. Dropped, it closes the connection upstream and settles.
 pub(super) struct Streaming {
     pieces: Box<Pieces>,
     open: OpenReservation,
+    /// `None` where the client speaks the provider's words, and once the answer is over.
+    translation: Option<translate::Answer>,
 }
 
 impl Streaming {
@@ -79,7 +102,7 @@ impl Streaming {
         loop {
             match self.pieces.poll_next(context) {
                 Poll::Ready(Some(Ok(piece))) => {
-                    let passed_on = self.open.meter(piece);
+                    let passed_on = self.translated(piece);
                     if !passed_on.is_empty() {
                         return Poll::Ready(Ok(Some(passed_on)));
                     }
@@ -89,19 +112,38 @@ impl Streaming {
                     return Poll::Ready(Err(error));
                 }
                 Poll::Ready(None) => {
-                    let rest = self.open.complete();
-                    return Poll::Ready(Ok((!rest.is_empty()).then_some(rest)));
+                    let rest = self.complete();
+                    return Poll::Ready(rest.map(|rest| (!rest.is_empty()).then_some(rest)));
                 }
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    fn translated(&mut self, piece: Bytes) -> Bytes {
+        let metered = self.open.meter(piece);
+        match &mut self.translation {
+            Some(translation) => translation.feed(metered),
+            None => metered,
+        }
+    }
+
+    /// What was kept back of the answer, which has come to its end.
+    fn complete(&mut self) -> Result<Bytes, UpstreamError> {
+        let rest = self.open.complete();
+        let Some(mut translation) = self.translation.take() else {
+            return Ok(rest);
+        };
+        let before = translation.feed(rest);
+        let rest = translation::end(&mut translation).inspect_err(|_| self.open.end(CallOutcome::UpstreamFailed))?;
+        Ok([before, rest].concat().into())
     }
 }
 
 /// The body of a streamed response, polled by the client's connection.
 struct StreamedBody {
     call: Registration,
-    adapter: &'static dyn ProviderAdapter,
+    shape: Shape,
     /// `None` for a document that is no stream of events: it can only break off.
     form: Option<StreamForm>,
     has_begun: bool,
@@ -146,7 +188,7 @@ impl StreamedBody {
         let live = self.call.live();
         let app = self.call.app();
         let asked = Asked {
-            adapter: Some(self.adapter),
+            shape: self.shape,
             request_id: live.id().as_str(),
             grant_id: Some(live.grant_id()),
             now: app.clock.now(),

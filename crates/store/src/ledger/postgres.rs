@@ -27,6 +27,7 @@ use super::{
     queue::{Inbox, Message, Queue, queue},
     rows::{integer, kind_and_data, other_usage, state_of},
 };
+use crate::open::check_idle;
 
 /// Short, so that a change of a grant that waits for us while we wait for it ends our wait first.
 const LONGEST_LOCK: &str = "250ms";
@@ -38,10 +39,9 @@ const LONGEST_STEP: Duration = Duration::from_secs(5);
 /// Starts the writer on the database at `url`. Connects when it is first needed.
 pub(crate) fn start(url: &str, instance_id: &str) -> sqlx::Result<Queue> {
     let options: PgConnectOptions = url.parse()?;
-    let pool = PgPoolOptions::new()
+    let pool = check_idle(PgPoolOptions::new())
         .max_connections(1)
         .acquire_timeout(LONGEST_STEP)
-        .test_before_acquire(false)
         // A commit is on the disk when it returns, whatever the server does for others.
         .connect_lazy_with(options.options([("lock_timeout", LONGEST_LOCK), ("synchronous_commit", "on")]));
     let writer = Writer {

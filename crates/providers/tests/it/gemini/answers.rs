@@ -1,6 +1,6 @@
 //! Refusals and model lists, as Google's SDKs expect them.
 
-use aipassport_domain::{ledger::LimitRule, policy::Denial};
+use aipassport_domain::{audit::KeyCheck, ledger::LimitRule, policy::Denial};
 use aipassport_providers::{
     meter::StreamForm,
     refusal::{Reason, Refusal},
@@ -108,6 +108,19 @@ fn googles_complaints_about_the_key_are_told_from_those_about_the_request() {
     assert!(!is_about_key(400, echo));
     assert!(!is_about_key(429, r#"{"error": {"status": "RESOURCE_EXHAUSTED"}}"#));
     assert!(!is_about_key(404, bad_key));
+}
+
+#[test]
+fn a_key_that_google_calls_an_invalid_argument_is_a_refused_one() {
+    let bad_key = br#"{"error": {"code": 400, "details": [{"reason": "API_KEY_INVALID"}]}}"#;
+
+    assert_eq!(gemini().key_check().path, "/v1beta/models?pageSize=1");
+    assert_eq!(gemini().key_verdict(StatusCode::OK, b"{}"), KeyCheck::Works);
+    assert_eq!(
+        gemini().key_verdict(StatusCode::BAD_REQUEST, bad_key),
+        KeyCheck::Refused
+    );
+    assert_eq!(gemini().key_verdict(StatusCode::BAD_REQUEST, b"{}"), KeyCheck::Unclear);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `GET /api/calls/{id}`: what one call cost, for the client that made it and the user who paid.
 
 use aipassport_domain::ids::{CallId, GrantId, UserId};
+use aipassport_providers::prices::PricedModel;
 use aipassport_store::CallRecord;
 use axum::{
     extract::{Path, Request, State},
@@ -9,7 +10,7 @@ use axum::{
 use http::request;
 use serde_json::{Value, json};
 
-use super::plain;
+use super::{covered, plain};
 use crate::{
     app::App,
     caller,
@@ -36,7 +37,7 @@ async fn read(app: &App, id: &CallId, head: &request::Parts) -> Result<Value, Ga
         Viewer::Client(grant_id) => &call.grant_id == grant_id,
         Viewer::User(user_id) => &call.user_id == user_id,
     })
-    .map(|call| show(&call))
+    .map(|call| show(app, &call))
     .ok_or(GatewayError::NotFound)
 }
 
@@ -54,7 +55,7 @@ async fn viewer(app: &App, head: &request::Parts) -> Result<Viewer, GatewayError
     }
 }
 
-fn show(call: &CallRecord) -> Value {
+fn show(app: &App, call: &CallRecord) -> Value {
     let settled = call.settled.as_ref();
     let mut shown = json!({
         "id": call.id,
@@ -77,6 +78,16 @@ fn show(call: &CallRecord) -> Value {
             ("usage".to_owned(), json!(settled.usage)),
             ("price_digest".to_owned(), json!(settled.price_digest)),
         ]);
+        if let Some(model) = priced_alike(app, call, &settled.price_digest) {
+            members.insert("rates".to_owned(), json!(covered::prices_of(model)));
+        }
     }
     shown
+}
+
+/// The model as it was priced for the call. The past is never priced again: of other prices than the
+/// present ones there is only the digest.
+fn priced_alike<'a>(app: &'a App, call: &CallRecord, digest: &str) -> Option<&'a PricedModel> {
+    let is_present = app.prices.digest_of(&call.provider, &call.model) == digest;
+    app.prices.model(&call.provider, &call.model).filter(|_| is_present)
 }

@@ -6,11 +6,13 @@ use axum::{Router, routing::get};
 use crate::app::App;
 
 mod calls;
+mod covered;
+mod forecasts;
 mod models;
 mod passport;
 pub(super) mod plain;
 
-pub(super) use self::models::on_provider_path as models;
+pub(super) use self::models::{list_on_face, on_provider_path as models, one_on_face};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()

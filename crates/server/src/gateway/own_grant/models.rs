@@ -1,17 +1,7 @@
 //! What a caller may use: answered from the grant, free, and counted as no request.
 
-use std::collections::BTreeSet;
-
-use aipassport_domain::{
-    authorization_details::{AiAccess, Capability},
-    grant::Grant,
-    ids::ProviderId,
-    policy::Denial,
-};
-use aipassport_providers::{
-    adapter::{self, ProviderAdapter, RouteKind},
-    prices::{PriceBook, PricedModel},
-};
+use aipassport_domain::{authorization_details::Capability, ids::ProviderId, policy::Denial};
+use aipassport_providers::adapter::{self, ProviderAdapter, RouteKind};
 use axum::{
     extract::{Request, State},
     response::Response,
@@ -19,14 +9,18 @@ use axum::{
 use bytes::Bytes;
 use http::request;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::plain;
+use super::{
+    covered::{self, Covered},
+    plain,
+};
 use crate::{
     app::App,
     gateway::{
         authenticate::{Caller, authenticate},
         error::GatewayError,
+        known_models::ModelsOfKeys,
     },
 };
 
@@ -44,7 +38,9 @@ pub(in crate::gateway) async fn on_provider_path(
     let Some(access) = grant.access_to(&provider) else {
         return Err(Denial::ProviderNotGranted(provider).into());
     };
-    let models: Vec<&str> = covered(access, &app.prices).map(|model| model.id.as_str()).collect();
+    let models: Vec<&str> = covered::by_access(access, &app.prices)
+        .map(|covered| covered.model.id.as_str())
+        .collect();
     match kind {
         RouteKind::GetModel(id) if models.contains(&id.as_str()) => Ok(adapter.model(id)),
         RouteKind::GetModel(id) => Err(GatewayError::NoSuchModel(id.clone())),
@@ -55,9 +51,10 @@ pub(in crate::gateway) async fn on_provider_path(
 /// `GET /providers`: those of the caller's grant; without a credential, those the broker supports.
 pub(super) async fn providers(State(app): State<App>, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    let listed = grant_of_caller(&app, &head).await.map(|grant| {
+    let listed = caller(&app, &head).await.map(|caller| {
+        let grant = caller.as_ref().map(|caller| caller.grant.grant());
         let entry = |adapter: &&dyn ProviderAdapter| {
-            let access = match &grant {
+            let access = match grant {
                 Some(grant) => Some(grant.access_to(&ProviderId::new(adapter.id()))?),
                 None => None,
             };
@@ -77,26 +74,71 @@ pub(super) async fn providers(State(app): State<App>, request: Request) -> Respo
 /// `GET /models`: those of the caller's grant; without a credential, every one with a price.
 pub(super) async fn models(State(app): State<App>, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    let listed = grant_of_caller(&app, &head).await.map(|grant| {
-        let mut listed = Vec::new();
-        for adapter in adapter::all() {
-            let provider = ProviderId::new(adapter.id());
-            let models: Vec<&PricedModel> = match &grant {
-                None => app.prices.models(&provider).collect(),
-                Some(grant) => {
-                    let access = grant.access_to(&provider);
-                    access.map_or_else(Vec::new, |access| covered(access, &app.prices).collect())
-                }
-            };
-            listed.extend(models.into_iter().map(|model| ShownModel {
-                provider: adapter.id(),
-                id: &model.id,
-                capabilities: &model.capabilities,
-            }));
-        }
-        json!({"models": listed})
+    let listed = caller(&app, &head).await.map(|caller| {
+        let keys = keys_of(&app, caller.as_ref());
+        let models = admitted(&app, caller.as_ref(), &keys);
+        let shown: Vec<_> = models.iter().map(Covered::shown).collect();
+        json!({"models": shown})
     });
     plain::respond(&app, listed)
+}
+
+/// `GET /v1/models`, in OpenAI's shape, by the names that `/v1` knows them by.
+pub(in crate::gateway) async fn list_on_face(app: &App, head: &request::Parts) -> Result<Value, GatewayError> {
+    let caller = caller(app, head).await?;
+    let keys = keys_of(app, caller.as_ref());
+    let models = admitted(app, caller.as_ref(), &keys);
+    let shown: Vec<_> = models.iter().map(FaceModel::of).collect();
+    Ok(json!({"object": "list", "data": shown}))
+}
+
+/// `GET /v1/models/{id}`; a bare id if it is one model's alone.
+pub(in crate::gateway) async fn one_on_face(app: &App, head: &request::Parts, id: &str) -> Result<Value, GatewayError> {
+    let caller = caller(app, head).await?;
+    let keys = keys_of(app, caller.as_ref());
+    let models = admitted(app, caller.as_ref(), &keys);
+    let by_address = models.iter().find(|covered| covered.address() == id);
+    let mut by_id = models.iter().filter(|covered| covered.model.id == id);
+    let found = by_address.or_else(|| by_id.next().filter(|_| by_id.next().is_none()));
+    found
+        .map(|covered| json!(FaceModel::of(covered)))
+        .ok_or_else(|| GatewayError::NoSuchModel(id.to_owned()))
+}
+
+fn admitted<'a>(app: &'a App, caller: Option<&'a Caller>, keys: &'a ModelsOfKeys) -> Vec<Covered<'a>> {
+    match caller {
+        Some(caller) => covered::by_grant(caller.grant.grant(), &app.prices, keys).collect(),
+        None => covered::by_broker(&app.prices).collect(),
+    }
+}
+
+/// What the providers list for the keys of the caller's user.
+fn keys_of(app: &App, caller: Option<&Caller>) -> ModelsOfKeys {
+    let keys = caller.into_iter().flat_map(|caller| caller.grant.keys());
+    app.gateway.known_models.of(app, keys)
+}
+
+/// A model in OpenAI's shape, with what OpenAI does not say of its own.
+#[derive(Serialize)]
+struct FaceModel<'a> {
+    id: String,
+    object: &'static str,
+    /// When a model was made is not ours to know; the SDKs only want a number.
+    created: u64,
+    owned_by: &'a ProviderId,
+    aipassport: covered::ShownModel<'a>,
+}
+
+impl<'a> FaceModel<'a> {
+    fn of(covered: &'a Covered<'a>) -> Self {
+        Self {
+            id: covered.address(),
+            object: "model",
+            created: 0,
+            owned_by: &covered.provider,
+            aipassport: covered.shown(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -109,23 +151,8 @@ struct ShownProvider {
     capabilities: Option<Vec<Capability>>,
 }
 
-#[derive(Serialize)]
-struct ShownModel<'a> {
-    provider: &'static str,
-    id: &'a str,
-    capabilities: &'a BTreeSet<Capability>,
-}
-
-/// The models that a call would be admitted for: covered by the grant, and of a known price.
-fn covered<'a>(access: &'a AiAccess, prices: &'a PriceBook) -> impl Iterator<Item = &'a PricedModel> {
-    prices.models(&access.provider).filter(|model| {
-        let is_granted = |capability: &_| access.has_capability(*capability);
-        access.covers_model(&model.id) && model.capabilities.iter().any(is_granted)
-    })
-}
-
-/// The live grant of whoever asks; `None` where nobody says who they are.
-async fn grant_of_caller(app: &App, head: &request::Parts) -> Result<Option<Grant>, GatewayError> {
+/// Whoever asks, with a grant in force; `None` where nobody says who they are.
+async fn caller(app: &App, head: &request::Parts) -> Result<Option<Caller>, GatewayError> {
     let now = app.clock.now();
     match authenticate(app, head, None, now).await {
         Err(GatewayError::NoToken) => Ok(None),
@@ -133,7 +160,7 @@ async fn grant_of_caller(app: &App, head: &request::Parts) -> Result<Option<Gran
         Ok(caller) => {
             let caller = caller.refreshed(app).await?;
             caller.grant.grant().check_active(now)?;
-            Ok(Some(caller.grant.grant().clone()))
+            Ok(Some(caller))
         }
     }
 }

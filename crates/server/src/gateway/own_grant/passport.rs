@@ -16,7 +16,7 @@ use http::request;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::plain;
+use super::{forecasts, plain};
 use crate::{
     app::App,
     gateway::{authenticate::authenticate, error::GatewayError},
@@ -51,6 +51,9 @@ fn show(grant: &Grant, accounts: &[(ProviderId, Account)], above: &[Account], no
     });
     let above = above.iter().flat_map(|account| account.limits_at(now));
     let limits = limits.chain(above.map(|state| ShownLimit::of(None, &state)));
+    let forecasts = accounts
+        .iter()
+        .flat_map(|(provider, account)| forecasts::of_account(grant, provider, account, now));
     json!({
         "grant_id": grant.id,
         "status": grant.status(is_exhausted, now),
@@ -58,6 +61,7 @@ fn show(grant: &Grant, accounts: &[(ProviderId, Account)], above: &[Account], no
         "expires_at": grant.expires_at,
         "authorization_details": grant.authorization_details,
         "limits": limits.collect::<Vec<_>>(),
+        "forecast": forecasts.collect::<Vec<_>>(),
     })
 }
 

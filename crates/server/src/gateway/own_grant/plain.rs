@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     app::App,
     gateway::{
-        error::{Asked, GatewayError},
+        error::{Asked, GatewayError, Shape},
         headers,
     },
 };
@@ -24,7 +24,7 @@ pub(in crate::gateway) fn respond(app: &App, answer: Result<Value, GatewayError>
         Err(error) => error.respond(
             app,
             Asked {
-                adapter: None,
+                shape: Shape::Plain,
                 request_id: &request_id,
                 grant_id: None,
                 now,

@@ -66,6 +66,7 @@ impl Case {
             defaults: &app.config.grants,
             prices: &app.prices,
             keys: &self.keys,
+            listed: app.gateway.models_of(&self.keys),
             entered,
             errors,
             now: app.clock.now(),

@@ -3,9 +3,15 @@
 //! What is on from the start is the narrow choice: what was asked, but never above the operator's
 //! defaults, and nothing that reaches further than a plain chat (`security.md` 70).
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
 use aipassport_domain::{
     authorization_details::{AiAccess, Capability, Choice, Features, ModelPattern},
     consent::Defaults,
+    ids::ProviderId,
     limits::Limits,
     money::Money,
     time::Timestamp,
@@ -25,6 +31,8 @@ pub(super) struct Terms<'a> {
     pub(super) defaults: &'a Defaults,
     pub(super) prices: &'a PriceBook,
     pub(super) keys: &'a [ProviderCredential],
+    /// Which models the keys have, as far as their providers have told.
+    pub(super) listed: BTreeMap<ProviderId, Arc<BTreeSet<String>>>,
     /// What the user had entered, where the form comes back with errors.
     pub(super) entered: Option<&'a Fields>,
     pub(super) errors: &'a [FieldError],
@@ -165,12 +173,19 @@ impl Terms<'_> {
 
     fn models(&self, access: &AiAccess) -> Vec<Tick> {
         let field = format!("{}.model", access.provider);
+        let listed = self.listed.get(&access.provider);
         let tick = |candidate: Candidate<'_>| {
             let class = candidate.priced.map(PricedModel::class);
-            // Named by the app: as asked. Left to the user: the cheap ones.
-            let at_first = !access.models.is_open() || class == Some(PriceClass::One);
+            let is_missing = listed.is_some_and(|listed| !listed.contains(&candidate.id));
+            // Named by the app: as asked. Left to the user: the cheap ones that the key has.
+            let at_first = !access.models.is_open() || (class == Some(PriceClass::One) && !is_missing);
+            let hint = class.map_or("no known price", PriceClass::as_str);
             Tick {
-                hint: class.map_or("no known price", PriceClass::as_str).to_owned(),
+                hint: if is_missing {
+                    format!("{hint}, not listed for your key")
+                } else {
+                    hint.to_owned()
+                },
                 is_on: class.is_some() && self.is_on(&field, &candidate.id, at_first),
                 is_off_for_good: class.is_none(),
                 words: candidate.id.clone(),

@@ -115,7 +115,7 @@ async fn a_stream_of_lines_passes_byte_for_byte_with_the_users_key() {
         json!({"is_finished": true, "event_type": "stream-end", "finish_reason": "COMPLETE", "response": {
             "text": "Hello", "meta": {"billed_units": {"input_tokens": 100, "output_tokens": 50}}}}),
     ];
-    let lines = lines.map(|line| line.to_string()).join("\n") + "\n";
+    let lines = lines.map(|line| format!("{line}\n")).concat();
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/stream+json\r\ntransfer-encoding: chunked\r\n\r\n";
     provider.then([Step::Send(head.into()), chunk(&lines), last_chunk()]);
 

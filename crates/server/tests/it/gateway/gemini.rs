@@ -20,6 +20,7 @@ use crate::support::{
     http::Answer,
     ledger::{eventually, within_two_seconds},
     provider::{Step, TestProvider, chunk, last_chunk, stream_head},
+    sandbox::TestSandbox,
 };
 
 const MODEL: &str = "gemini-2.5-flash";
@@ -104,6 +105,60 @@ fn array_head() -> Step {
 
 /// 1,000 at $0.30 and 500 at $2.50 the million.
 const COST: &str = "0.00155";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_is_charged_as_google_bills_it() {
+    let sandbox = TestSandbox::start().await;
+    let broker = TestBroker::before_sandbox(&sandbox, "gemini").await;
+    let models = [
+        MODEL,
+        IMAGES,
+        "gemini-2.5-pro",
+        "gemini-embedding-2",
+        "gemini-3.8-flash-tts",
+    ];
+    let grant = broker.granted_models("gemini", &models).await;
+    let billed = async |model: &str, method: &str, body: &Value| {
+        let path = format!("/gemini/v1beta/models/{model}:{method}");
+        broker.billed_call(&sandbox, &grant, &path, body).await
+    };
+    let asking = |switches: &str, config: Value| {
+        json!({
+            "contents": [{"parts": [{"text": format!("Go on. [[sandbox: {switches}]]")}]}],
+            "generation_config": config,
+        })
+    };
+    let mut calling = asking("tokens=3", json!({}));
+    calling["tools"] = json!([{"functionDeclarations": [{"name": "f", "parameters": {"type": "OBJECT"}}]}]);
+    calling["toolConfig"] = json!({"functionCallingConfig": {"mode": "ANY"}});
+
+    for method in [
+        "generateContent",
+        "streamGenerateContent",
+        "streamGenerateContent?alt=sse",
+    ] {
+        for body in [
+            asking("", json!({"maxOutputTokens": 20})),
+            asking("input=90; cached=7; tokens=9; thinking=12", json!(null)),
+            asking(
+                "tokens=9; usage=twice",
+                json!({"thinkingConfig": {"thinkingBudget": 0}}),
+            ),
+            calling.clone(),
+        ] {
+            for model in [MODEL, "gemini-2.5-pro"] {
+                billed(model, method, &body).await;
+            }
+        }
+        billed(IMAGES, method, &asking("tokens=2", json!({}))).await;
+        let speech = json!({"responseModalities": ["AUDIO"]});
+        billed("gemini-3.8-flash-tts", method, &asking("", speech)).await;
+    }
+    let two = asking("tokens=5", json!({"candidateCount": 2}));
+    billed(MODEL, "generateContent", &two).await;
+    let embed = json!({"content": {"parts": [{"text": "Hello"}]}});
+    billed("gemini-embedding-2", "embedContent", &embed).await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_generation_reaches_google_with_the_users_key_where_google_looks_for_it() {

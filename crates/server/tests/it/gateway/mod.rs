@@ -6,6 +6,7 @@ mod app_keys;
 mod call;
 mod cohere;
 mod credentials;
+mod face;
 mod faults;
 mod gemini;
 mod limits;

@@ -124,6 +124,16 @@ async fn the_passport_shows_limits_use_and_holds_to_the_nano_dollar() {
         (&json!(1), &json!(1))
     );
     assert_eq!(limit("concurrency")["used"], 1);
+    let forecast = &passport["forecast"][0];
+    assert_eq!(
+        (&forecast["window"], &forecast["currency"]),
+        (&json!("P1M"), &json!("USD"))
+    );
+    // All within the first hour, which counts as one: 24 times as much a day.
+    assert_eq!(
+        (&forecast["per_day"], forecast.get("stops_at")),
+        (&json!("0.0108"), None)
+    );
     gate.add_permits(1);
     assert_eq!(under_way.await.unwrap(), 200);
 }
@@ -175,6 +185,9 @@ async fn a_call_is_shown_to_the_client_that_made_it_and_the_user_who_paid() {
         (&call["usage"]["input_tokens"], &call["usage"]["output_tokens"]),
         (&json!(1_000), &json!(500))
     );
+    let rates = &call["rates"]["per_million_tokens"];
+    assert_eq!((&rates["input"], &rates["output"]), (&json!("0.15"), &json!("0.60")));
+    assert!(call["price_digest"].as_str().unwrap().starts_with("sha256:"));
     let refused = (to_stranger.status, to_other_client.status, to_nobody.status);
     assert_eq!(refused, (404, 404, 401));
 }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use aipassport_domain::fixtures::NOW;
-use aipassport_store::{DatabaseUrl, Ledger, ReserveError};
+use aipassport_domain::{fixtures::NOW, ids::TenantId};
+use aipassport_store::{DatabaseUrl, Ledger, ReserveError, Store};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use tokio::time::timeout;
 
 use super::{budget, cost, permit};
 use crate::{
     postgres,
-    support::{World, on_both_engines},
+    support::{World, in_parallel, on_both_engines},
 };
 
 impl World {
@@ -125,6 +125,35 @@ async fn threat_141_a_postgresql_that_goes_away_admits_nothing_and_is_used_again
         while world.store.heartbeat(NOW).await.is_err() {}
         world.assert_sound().await;
         assert_eq!(world.balance(&grant.id).await.used, 5);
+    })
+    .await;
+}
+
+/// A server that was restarted overnight must not fail the first calls of the morning.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgresql_that_was_restarted_while_nobody_asked_fails_nobody() {
+    on_both_engines(async |world| {
+        let DatabaseUrl::Postgres(url) = &world.url else {
+            return;
+        };
+        let grant = world.granted_with("one", budget(100)).await;
+        let held = world.store.reserve(permit(&grant, "before", 10), NOW).await.unwrap();
+        let users = async |store: Store| store.users(&TenantId::first()).await.unwrap();
+        in_parallel(8, |_| users(world.store.clone())).await;
+        let name = url.split('?').next().unwrap().rsplit('/').next().unwrap();
+
+        on_server(format!(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
+        ))
+        .await;
+        // A connection in steady use is not looked at: the pool's own time has to pass.
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+
+        world.store.settle(cost(&held, 5), NOW).await.unwrap();
+        world.add_user("ana").await;
+        let found = in_parallel(8, |_| users(world.store.clone())).await;
+        assert!(found.iter().all(|users| users.len() == 2));
+        world.assert_sound().await;
     })
     .await;
 }

@@ -1,0 +1,181 @@
+//! `/v1`: OpenAI's formats over every provider of a grant.
+//!
+//! A request is addressed by its `model` (`address.rs`), put into its provider's words by the
+//! `translate` module of the `providers` crate, and from there on it is a call like any other on
+//! that provider's path: `proxy.rs`. What the adapter reads, what is held for and what is sent are
+//! the translated bytes. The answer is put into OpenAI's words after it was metered.
+
+use aipassport_providers::{
+    adapter::{self, ProviderAdapter},
+    translate::{Address, FaceOperation, Way},
+};
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    response::Response,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request};
+use serde_json::Value;
+
+use self::address::Destination;
+use super::{
+    authenticate::{Caller, authenticate},
+    error::{Asked, GatewayError, Shape},
+    headers, own_grant,
+    proxy::{self, Via},
+    read::RequestBody,
+    translation::Translation,
+};
+use crate::app::App;
+
+mod address;
+
+/// Which of Anthropic's APIs the translation is written for.
+const ANTHROPIC_VERSION: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("anthropic-version"),
+    HeaderValue::from_static("2023-06-01"),
+);
+
+/// A request on its way to its provider.
+struct Visit<'a> {
+    app: &'a App,
+    /// Once it is known who calls.
+    caller: Option<Caller>,
+    /// Once it is known which model is asked for.
+    model: Option<String>,
+}
+
+/// A request as its provider would have it.
+struct Addressed {
+    adapter: &'static dyn ProviderAdapter,
+    via: Via,
+    request: Request,
+}
+
+pub(super) async fn call(State(app): State<App>, request: Request) -> Response {
+    let mut visit = Visit {
+        app: &app,
+        caller: None,
+        model: None,
+    };
+    if request.method() == Method::GET {
+        let (head, _) = request.into_parts();
+        let listed = visit.models(&head).await;
+        return listed.map_or_else(|error| visit.refuse(&error), |models| visit.answer(&models));
+    }
+    match visit.address(request).await {
+        Ok(Addressed { adapter, via, request }) => proxy::answer(&app, adapter, via, request).await,
+        Err(error) => visit.refuse(&error),
+    }
+}
+
+impl Visit<'_> {
+    /// `GET /v1/models` and `GET /v1/models/{id}`; OpenAI's SDKs encode the slash of an id.
+    async fn models(&self, head: &request::Parts) -> Result<Value, GatewayError> {
+        let path = head.uri.path().strip_prefix("/v1/models").unwrap_or("/");
+        match path.strip_prefix('/') {
+            None if path.is_empty() => own_grant::list_on_face(self.app, head).await,
+            Some(id) if !id.is_empty() => {
+                let id = id.replace("%2F", "/");
+                own_grant::one_on_face(self.app, head, &id).await
+            }
+            _ => Err(GatewayError::NotFound),
+        }
+    }
+
+    fn answer(&self, json: &Value) -> Response {
+        let mut response = own_grant::plain::json(Body::from(json.to_string()));
+        let request_id = self.app.random.id(self.app.clock.now());
+        headers::finish(response.headers_mut(), &request_id, Shape::Face.adapter());
+        response
+    }
+
+    async fn address(&mut self, request: Request) -> Result<Addressed, GatewayError> {
+        let (mut head, body) = request.into_parts();
+        let caller = authenticate(self.app, &head, None, self.app.clock.now()).await?;
+        self.caller = Some(caller.clone());
+        let operation = operation(&head).ok_or(GatewayError::NotFound)?;
+
+        let mut body = RequestBody::Unread(body);
+        let body = body.read(self.app, &caller.token.grant_id, &head.headers).await?;
+        let address = Address::read(&body)?;
+        let Destination { provider, model } = self.destination(&caller, &address.model, operation).await?;
+        self.model = Some(model.clone());
+        let adapter = adapter::by_id(provider.as_str()).ok_or(GatewayError::NotFound)?;
+
+        let body = address.rewrite(body, &model);
+        let (path, body, translation, lost) = match operation.to_provider(adapter.id(), body)? {
+            Way::AsItIs { path, body, lost } => (path, body, None, lost),
+            Way::Translated(translated) => {
+                speak_for_ourselves(&mut head.headers);
+                let translation = Translation(translated.plan);
+                (translated.path, translated.body, Some(translation), translated.lost)
+            }
+        };
+        head.uri = Uri::try_from(format!("/{provider}{path}")).map_err(|_| GatewayError::NotFound)?;
+        head.headers.remove(header::CONTENT_LENGTH);
+        Ok(Addressed {
+            adapter,
+            via: Via {
+                shape: Shape::Face,
+                translation,
+                lost,
+            },
+            request: Request::from_parts(head, Body::from(body)),
+        })
+    }
+
+    /// Where `model` is, by the grant as it is remembered; where that knows of no one place, by the
+    /// grant as it is.
+    async fn destination(
+        &self,
+        caller: &Caller,
+        model: &str,
+        operation: FaceOperation,
+    ) -> Result<Destination, GatewayError> {
+        let capability = operation.capability();
+        if let Ok(destination) = address::resolve(caller.grant.grant(), model, capability) {
+            return Ok(destination);
+        }
+        let caller = caller.clone().refreshed(self.app).await?;
+        address::resolve(caller.grant.grant(), model, capability)
+    }
+
+    fn refuse(&self, error: &GatewayError) -> Response {
+        let app = self.app;
+        let now = app.clock.now();
+        let grant_id = self.caller.as_ref().map(|caller| &caller.token.grant_id);
+        if let Some(grant_id) = grant_id {
+            app.gateway.refusals.note(grant_id, self.model.as_deref(), error, now);
+        }
+        error.respond(
+            app,
+            Asked {
+                shape: Shape::Face,
+                request_id: &app.random.id(now),
+                grant_id,
+                now,
+            },
+        )
+    }
+}
+
+/// The path is taken as it came, and a query means nothing here.
+fn operation(head: &request::Parts) -> Option<FaceOperation> {
+    let has_query = head.uri.query().is_some_and(|query| !query.is_empty());
+    if has_query || head.uri.authority().is_some() || head.headers.contains_key(header::UPGRADE) {
+        return None;
+    }
+    FaceOperation::at(&head.method, head.uri.path())
+}
+
+/// To a provider of other words it is we who speak: what OpenAI's SDK says of itself is of no use.
+fn speak_for_ourselves(headers: &mut HeaderMap) {
+    let is_of_sdk = |name: &HeaderName| name.as_str().starts_with("x-stainless-");
+    let of_sdk: Vec<HeaderName> = headers.keys().filter(|name| is_of_sdk(name)).cloned().collect();
+    for name in of_sdk {
+        headers.remove(name);
+    }
+    let (name, version) = ANTHROPIC_VERSION;
+    headers.insert(name, version);
+}

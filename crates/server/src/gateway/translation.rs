@@ -1,0 +1,58 @@
+//! A call whose client speaks other words than its provider: the answer's way back.
+
+use aipassport_domain::{ids::CallId, time::Timestamp};
+use aipassport_providers::{
+    adapter,
+    meter::StreamForm,
+    translate::{Answer, AnswerPlan, Stamp},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use super::upstream::UpstreamError;
+
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NOT_UNDERSTOOD: UpstreamError = UpstreamError::NotAnAnswer("not in the provider's own format");
+
+/// How the answer to one call becomes the client's.
+pub(super) struct Translation(pub(super) AnswerPlan);
+
+impl Translation {
+    /// The head of the answer; none of the provider's own headers mean anything to the client.
+    pub(super) fn head(&self, upstream: &HeaderMap, form: Option<StreamForm>) -> HeaderMap {
+        let mut head = adapter::face().response_headers(upstream);
+        let kind = if form.is_some() { EVENTS } else { JSON };
+        head.insert(header::CONTENT_TYPE, kind);
+        head
+    }
+
+    pub(super) fn begin(&self, id: &CallId, at: Timestamp, form: Option<StreamForm>) -> Answer {
+        let stamp = Stamp {
+            id: id.as_str().to_owned(),
+            created: at.millis().div_euclid(1000),
+        };
+        self.0.begin(stamp, form)
+    }
+
+    /// A whole answer.
+    pub(super) fn whole(
+        &self,
+        status: StatusCode,
+        body: Bytes,
+        id: &CallId,
+        at: Timestamp,
+    ) -> Result<Bytes, UpstreamError> {
+        if !status.is_success() {
+            return Ok(self.0.failure(status, &body));
+        }
+        let mut answer = self.begin(id, at, None);
+        answer.feed(body);
+        end(&mut answer)
+    }
+}
+
+/// What is left of an answer that has come to its end.
+pub(super) fn end(answer: &mut Answer) -> Result<Bytes, UpstreamError> {
+    answer.end().map_err(|_| NOT_UNDERSTOOD)
+}
