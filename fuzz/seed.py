@@ -10,6 +10,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "crates" / "providers" / "tests" / "golden"
 ROUTES = re.findall(r'\("([a-z]+)", "([^"]+)"\)', (HERE / "targets" / "routes.rs").read_text())
 KINDS = ["text/event-stream", "application/x-ndjson", "application/json", "audio/mpeg"]
+TRANSLATED = ["anthropic", "gemini", "cohere"]
+FACE = ["/v1/chat/completions", "/v1/responses", "/v1/embeddings"]
+FORMS = ["text/event-stream", "application/x-ndjson", "application/json"]
 BODY_OF = {"anthropic": 1, "mistral": 2, "cohere": 3}
 
 
@@ -45,6 +48,16 @@ def main():
             keep("streams", byte + bytes([kind, BODY_OF.get(provider, 0), 7]) + text.encode())
         if case.get("body"):
             keep("streams", byte + bytes([2, BODY_OF.get(provider, 0), 7]) + json.dumps(case["body"]).encode())
+    for file in sorted((GOLDEN / "translate").glob("*/*.json")):
+        case = json.loads(file.read_text())
+        if case["path"] not in FACE:
+            continue
+        form, answer = 0, json.dumps(case.get("answer", ""))
+        if case.get("stream"):
+            kind, answer = stream_of(case)
+            form = FORMS.index(kind)
+        head = bytes([TRANSLATED.index(file.parent.name), FACE.index(case["path"]), form, 7])
+        keep("translators", head + json.dumps(case["request"]).encode() + b"\xff" + answer.encode())
     for text in re.findall(r"```json\n(.*?)```", (HERE.parent / "docs" / "spec" / "authorization-details.md").read_text(), re.S):
         text = text.strip()
         keep("authorization_details", (text if text.startswith("[") else f"[{text}]").encode())

@@ -7,6 +7,7 @@ use crate::{
     ids::{AppKeyId, AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, ProviderId, TenantId, UserId},
     ledger::Level,
     money::Money,
+    price_override::OwnPrice,
     time::Timestamp,
     usage::TruthLabel,
 };
@@ -58,6 +59,10 @@ pub enum Happened {
     UserSuspended,
     UserResumed,
     PasswordChanged,
+    /// Limits follow the clock of this zone from now on.
+    TimeZoneChanged {
+        time_zone: String,
+    },
     SignedIn,
     SignInFailed {
         name: String,
@@ -84,6 +89,18 @@ pub enum Happened {
     },
     CredentialEchoRedacted {
         provider: ProviderId,
+    },
+    PriceSet {
+        provider: ProviderId,
+        /// Missing where it is every model's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+        price: OwnPrice,
+    },
+    PriceRemoved {
+        provider: ProviderId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
     },
     ClientAdded {
         client_id: ClientId,
@@ -167,7 +184,14 @@ pub enum Happened {
         call_id: CallId,
         rule: String,
     },
-    /// A cap was reached; once for each window.
+    /// So many percent of a budget or request cap are used; once for each window.
+    LimitNear {
+        #[serde(default, skip_serializing_if = "Level::is_grant")]
+        level: Level,
+        rule: String,
+        percent: u8,
+    },
+    /// All of it is used, or too little is left for a call; once for each window.
     LimitReached {
         #[serde(default, skip_serializing_if = "Level::is_grant")]
         level: Level,

@@ -43,6 +43,13 @@ pub struct CostCeiling {
     pub choices: u64,
 }
 
+impl CostCeiling {
+    /// Whether nothing it allows for costs anything.
+    pub fn is_free(&self) -> bool {
+        self.fixed == Money::ZERO && self.output_rate == Rate::ZERO
+    }
+}
+
 /// The most output tokens of one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputCap {
@@ -53,6 +60,9 @@ pub enum OutputCap {
 }
 
 impl OutputCap {
+    /// Nothing has to limit output that costs nothing: no cap is written into such a call.
+    pub const UNLIMITED: u64 = u64::MAX;
+
     #[must_use]
     pub fn at_most(self, most: u64) -> Self {
         match self {

@@ -251,6 +251,35 @@ impl<'de> Deserialize<'de> for Period {
     }
 }
 
+/// The name as the time zone database writes it; `None` if it knows no zone of that name.
+pub fn zone_name(name: &str) -> Option<String> {
+    let zone = TimeZone::get(name).ok()?;
+    zone.iana_name().map(str::to_owned)
+}
+
+/// Every zone that people live in, by its IANA name, in the order of the alphabet.
+pub fn zone_names() -> Vec<String> {
+    let areas = [
+        "Africa/",
+        "America/",
+        "Antarctica/",
+        "Arctic/",
+        "Asia/",
+        "Atlantic/",
+        "Australia/",
+        "Europe/",
+        "Indian/",
+        "Pacific/",
+    ];
+    let mut names: Vec<String> = jiff::tz::db()
+        .available()
+        .map(|name| name.as_str().to_owned())
+        .filter(|name| name == "UTC" || areas.iter().any(|area| name.starts_with(area)))
+        .collect();
+    names.sort_unstable();
+    names
+}
+
 /// The zone of that IANA name, or UTC where there is none.
 pub fn zone_named(name: &str) -> TimeZone {
     TimeZone::get(name).unwrap_or(TimeZone::UTC)
@@ -303,6 +332,19 @@ mod tests {
             let period: Period = period.parse().unwrap();
             assert_eq!(period.window(at(now), &zone), (at(start), at(end)), "{period}");
         }
+    }
+
+    #[test]
+    fn a_zone_has_one_name_and_is_offered_by_it() {
+        assert_eq!(zone_name("europe/berlin").as_deref(), Some("Europe/Berlin"));
+        assert_eq!(zone_name("Europe/Nowhere"), None);
+        let names = zone_names();
+        assert!(
+            ["UTC", "Europe/Berlin", "America/Argentina/Ushuaia"]
+                .iter()
+                .all(|name| names.iter().any(|known| known == name))
+        );
+        assert!(names.iter().all(|name| zone_name(name).as_ref() == Some(name)));
     }
 
     #[test]

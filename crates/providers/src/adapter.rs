@@ -11,10 +11,13 @@ use crate::{
     gemini::{self, Gemini},
     meter::{AnswerFormat, StreamForm},
     mistral::{self, Mistral},
+    multipart::{Form, FormRules},
+    ollama::{self, Ollama},
     openai::{self, OpenAi},
+    openai_compatible::{self, CUSTOM, VLLM},
     prices::PriceBook,
     refusal::Refusal,
-    request::{ReadError, ReadRequest},
+    request::{NO_MODEL, ReadError, ReadRequest, StoredObject},
 };
 
 /// One AI provider's HTTP API. Shapes requests and reads answers; never sends anything.
@@ -22,15 +25,21 @@ use crate::{
 /// The order of the methods is the order of a call: [`route`](Self::route), [`read`](Self::read),
 /// the headers, the answer.
 pub trait ProviderAdapter: Send + Sync {
-    /// The registry id, as in `authorization_details[].provider`; also the first segment of the
-    /// drop-in path.
+    /// The registry id, as in `authorization_details[].provider` and at the head of the drop-in path;
+    /// of those that users bring, what stands before their names.
     fn id(&self) -> &'static str;
 
     /// The name that people know.
     fn name(&self) -> &'static str;
 
-    /// Scheme and host of the provider's own API. Upstream paths carry the version.
+    /// Scheme and host of the provider's own API. Upstream paths carry the version. Empty where only
+    /// a user knows it.
     fn default_base_url(&self) -> &'static str;
+
+    /// Whether it runs on a machine of a user's own: it may ask for no key.
+    fn is_self_hosted(&self) -> bool {
+        false
+    }
 
     /// The one thing that `method` and `path` ask for, where `path` is as received, without the
     /// drop-in prefix (`/v1/messages`), and `query` without its question mark.
@@ -43,6 +52,23 @@ pub trait ProviderAdapter: Send + Sync {
     /// Reads the body of a call to one of our [`RouteKind::Call`] or [`RouteKind::CountTokens`]
     /// routes, once, strictly.
     fn read(&self, request: &Unread<'_>) -> Result<ReadRequest, ReadError>;
+
+    /// By which rules the body of a call to `route` is read, where it is a form and not JSON.
+    fn form_rules(&self, _route: &Route) -> Option<&'static FormRules> {
+        None
+    }
+
+    /// Reads a call from what its form has said so far, of which there are `most_bytes` at most.
+    /// The body of `request` is empty: a form goes upstream as it comes.
+    fn read_form(&self, _request: &Unread<'_>, _form: &Form, _most_bytes: u64) -> Result<ReadRequest, ReadError> {
+        Err(NO_MODEL)
+    }
+
+    /// What the provider keeps of an answer that it was asked to keep, once it is said in as much of
+    /// the answer as has come.
+    fn kept_object(&self, _answer: &[u8]) -> Option<StoredObject> {
+        None
+    }
 
     /// What of a client's headers goes upstream. Security invariant: an allow-list, without any
     /// credential, cookie or account selector, so that a client cannot steer whose account pays.
@@ -136,19 +162,28 @@ pub enum RouteKind {
     ListModels,
     /// Answered from the grant; nothing is sent. The id is what the path stands for.
     GetModel(String),
+    /// About something that the provider keeps; free. The same steps, for whoever's it is.
+    Stored(StoredObject),
+    /// Always the same, for whoever may ask the provider anything; nothing is sent.
+    Constant(&'static str),
 }
 
 /// A wire format: what a request looks like, and what its answer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     ChatCompletions,
+    /// What follows on a text, in OpenAI's older format.
+    Completions,
     FimCompletions,
     Responses,
+    Embeddings,
+    Images,
+    Speech,
+    Transcription,
     Messages,
     GenerateContent,
     StreamGenerateContent,
     EmbedContent,
-    Embeddings,
     Ocr,
     /// With annotations, at another price.
     AnnotatedOcr,
@@ -156,6 +191,9 @@ pub enum Operation {
     CohereChatV1,
     Embed,
     Rerank,
+    OllamaChat,
+    OllamaGenerate,
+    OllamaEmbed,
 }
 
 impl Operation {
@@ -163,47 +201,80 @@ impl Operation {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat_completions",
+            Self::Completions => "completions",
             Self::FimCompletions => "fim_completions",
             Self::Responses => "responses",
+            Self::Embeddings => "embeddings",
+            Self::Images => "image_generation",
+            Self::Speech => "text_to_speech",
+            Self::Transcription => "speech_to_text",
             Self::Messages => "messages",
             Self::GenerateContent => "generate_content",
             Self::StreamGenerateContent => "stream_generate_content",
             Self::EmbedContent => "embed_content",
-            Self::Embeddings => "embeddings",
             Self::Ocr | Self::AnnotatedOcr => "ocr",
-            Self::CohereChat | Self::CohereChatV1 => "chat",
-            Self::Embed => "embed",
+            Self::CohereChat | Self::CohereChatV1 | Self::OllamaChat => "chat",
+            Self::Embed | Self::OllamaEmbed => "embed",
             Self::Rerank => "rerank",
+            Self::OllamaGenerate => "generate",
         }
     }
 
     /// How its answers are read.
     pub(crate) fn format(self) -> &'static dyn AnswerFormat {
         match self {
-            Self::ChatCompletions | Self::FimCompletions => &openai::ChatCompletions,
+            Self::ChatCompletions | Self::Completions | Self::FimCompletions => &openai::ChatCompletions,
             Self::Responses => &openai::Responses,
+            Self::Embeddings => &openai::Embeddings,
+            Self::Images => &openai::Images,
+            Self::Speech => &openai::Speech,
+            Self::Transcription => &openai::Transcriptions,
             Self::Messages => &anthropic::Messages,
             Self::GenerateContent => &gemini::GenerateContent,
             Self::StreamGenerateContent => &gemini::StreamGenerateContent,
             Self::EmbedContent => &gemini::EmbedContent,
-            Self::Embeddings => &mistral::Embeddings,
             Self::Ocr => &mistral::Ocr { is_annotated: false },
             Self::AnnotatedOcr => &mistral::Ocr { is_annotated: true },
             Self::CohereChat => &cohere::Chat,
             Self::CohereChatV1 => &cohere::ChatV1,
             Self::Embed | Self::Rerank => &cohere::Billed,
+            Self::OllamaChat | Self::OllamaGenerate => &ollama::Generation,
+            Self::OllamaEmbed => &ollama::Embeddings,
         }
     }
 }
 
-/// Every provider, in the order in which people are shown them.
+/// Every provider with a name of its own, in the order in which people are shown them.
 pub fn all() -> &'static [&'static dyn ProviderAdapter] {
-    &[&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere]
+    &[&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere, &Ollama, &VLLM]
 }
 
-/// The provider with this registry id.
+/// Those that have no name but the one that a user gives them.
+pub fn custom() -> &'static dyn ProviderAdapter {
+    &CUSTOM
+}
+
+/// The provider with this registry id; `custom/NAME` is one that a user brings.
 pub fn by_id(id: &str) -> Option<&'static dyn ProviderAdapter> {
-    all().iter().copied().find(|provider| provider.id() == id)
+    let named = all().iter().copied().find(|provider| provider.id() == id);
+    named.or_else(|| ProviderId::custom_name(id).map(|_| custom()))
+}
+
+/// The provider whose path this is, and its registry id: there is something behind it.
+pub fn at_path(path: &str) -> Option<(&'static dyn ProviderAdapter, ProviderId)> {
+    let path = path.strip_prefix('/')?;
+    let first = path.find('/')?;
+    let end = match path.get(..first)? {
+        "custom" => first + 1 + path.get(first + 1..)?.find('/')?,
+        _ => first,
+    };
+    let (id, rest) = path.split_at_checked(end)?;
+    let adapter = by_id(id).filter(|_| rest.len() > 1)?;
+    let adapter = match id {
+        ollama::ID if rest.starts_with("/v1/") => &openai_compatible::OLLAMA,
+        _ => adapter,
+    };
+    Some((adapter, ProviderId::new(id)))
 }
 
 /// The provider whose formats and errors `/v1` speaks.

@@ -18,6 +18,10 @@ pub(crate) struct Input {
     pub(crate) images: u64,
     /// Bytes of images in the body: an image is counted by its size in pixels, not as text.
     pub(crate) image_bytes: u64,
+    /// Of sounds in the body, at most.
+    pub(crate) audio_tokens: u64,
+    /// Bytes of sounds in the body.
+    pub(crate) audio_bytes: u64,
     /// Something whose size the body does not tell: a document, a file, a stored conversation.
     pub(crate) has_unsized: bool,
     /// Some of it may be sound, which can have a price of its own.
@@ -28,6 +32,8 @@ impl Input {
     pub(crate) fn add(&mut self, other: Self) {
         self.images += other.images;
         self.image_bytes += other.image_bytes;
+        self.audio_tokens += other.audio_tokens;
+        self.audio_bytes += other.audio_bytes;
         self.has_unsized |= other.has_unsized;
         self.has_sound |= other.has_sound;
     }
@@ -70,6 +76,7 @@ pub(crate) fn ceiling(asked: &Asked, model: Option<&PricedModel>) -> (CallCost, 
     let output_cap = match (asked.output_cap, most_output) {
         (Some(cap), _) => OutputCap::Asked(cap),
         (None, Some(most)) => OutputCap::LargestUpTo(most),
+        (None, None) if model.is_free() => OutputCap::LargestUpTo(OutputCap::UNLIMITED),
         (None, None) => return (CallCost::Unbounded("it sets no limit on output tokens"), input_tokens),
     };
 
@@ -110,18 +117,25 @@ fn prices(asked: &Asked, model: &PricedModel, input_tokens: u64) -> Option<(Mone
 /// than the dearest alone.
 fn kinds(asked: &Asked, model: &PricedModel, tokens: u64) -> impl Iterator<Item = MostInput> {
     let rates = model.rates();
+    // Sounds whose length is known are beside it.
+    let beside = asked.input.audio_tokens;
+    let text = MostInput {
+        audio_tokens: beside,
+        ..MostInput::text(tokens)
+    };
     let sound = MostInput {
-        audio_tokens: tokens,
+        audio_tokens: tokens.saturating_add(beside),
         ..MostInput::default()
     };
     let images = MostInput {
         image_tokens: tokens,
+        audio_tokens: beside,
         ..MostInput::default()
     };
     let can_be_sound = asked.input.has_sound && rates.audio_input.is_some();
     let has_images = asked.input.images > 0 || asked.input.has_unsized;
     let can_be_images = has_images && rates.image_input.is_some();
-    std::iter::once(MostInput::text(tokens))
+    std::iter::once(text)
         .chain(can_be_sound.then_some(sound))
         .chain(can_be_images.then_some(images))
 }
@@ -136,15 +150,17 @@ fn input_ceiling(asked: &Asked, model: &PricedModel) -> Option<u64> {
     let Input {
         images,
         image_bytes,
+        audio_bytes,
         has_unsized,
         ..
     } = asked.input;
     let counted = asked
         .body_bytes
         .saturating_sub(image_bytes)
+        .saturating_sub(audio_bytes)
         .saturating_add(images.saturating_mul(asked.tokens_per_image))
         .saturating_add(asked.hidden_tokens);
-    if !has_unsized && asked.rounds <= 1 {
+    if model.is_free() || (!has_unsized && asked.rounds <= 1) {
         return Some(counted);
     }
     // What does not fit into the context is refused by the provider, unread and unbilled.

@@ -11,12 +11,13 @@ use aipassport_domain::{
 };
 
 use crate::{
-    adapter::{Operation, RouteKind, Unread},
+    adapter::{Operation, Unread},
     ceiling::{Asked, Input, ceiling},
+    flat::capability_of,
     json::Reader,
     meter::Metering,
     prices::{Outputs, PriceBook, PricedModel, ServiceTier},
-    request::{ReadError, ReadRequest, UpstreamBody},
+    request::{NO_MODEL, ObjectKind, ReadError, ReadRequest, StoredObject, Storing, UpstreamBody},
 };
 
 pub(crate) struct Draft {
@@ -33,6 +34,8 @@ pub(crate) struct Draft {
     pub(crate) input: Input,
     pub(crate) choices: u64,
     caps: Vec<Cap>,
+    /// What the provider's API takes for the output cap where the client gives none.
+    pub(crate) usual_cap: Option<u64>,
     /// Where a cap goes that the client did not give, if not before the members of the whole.
     pub(crate) new_cap: Option<NewCap>,
     /// What it can be answered with.
@@ -52,6 +55,8 @@ pub(crate) struct Draft {
     /// The provider may write for a while before it shows what it has written.
     pub(crate) holds_output_back: bool,
     pub(crate) hides_usage: bool,
+    names: Vec<StoredObject>,
+    pub(crate) storing: Storing,
 }
 
 /// What the client says of reasoning, of which the answer shows little or nothing.
@@ -81,6 +86,8 @@ pub(crate) struct NewCap {
 pub(crate) struct Shape {
     /// The member to write the output cap into where the client gave none.
     pub(crate) cap_member: &'static str,
+    /// Whether the provider may pass over a cap in any other member.
+    pub(crate) heeds_no_other_cap: bool,
     pub(crate) tokens_per_image: u64,
     pub(crate) has_regional_surcharge: bool,
 }
@@ -91,10 +98,7 @@ impl Draft {
         reader.peek();
         Self {
             provider: request.provider.clone(),
-            capability: match request.route.kind {
-                RouteKind::Call(capability, _) => capability,
-                _ => Capability::Chat,
-            },
+            capability: capability_of(&request.route.kind),
             operation,
             body_bytes: request.body.len() as u64,
             body: UpstreamBody::new(request.body.clone()),
@@ -105,6 +109,7 @@ impl Draft {
             input: Input::default(),
             choices: 1,
             caps: Vec::new(),
+            usual_cap: None,
             new_cap: None,
             outputs: Outputs::TEXT,
             unbounded: None,
@@ -118,6 +123,8 @@ impl Draft {
             reasoning: Reasoning::Unsaid,
             holds_output_back: false,
             hides_usage: false,
+            names: Vec::new(),
+            storing: Storing::No,
         }
     }
 
@@ -141,6 +148,16 @@ impl Draft {
         Ok(())
     }
 
+    /// A cap that was read elsewhere; `None` where it is none.
+    pub(crate) fn add_cap(&mut self, member: &'static str, range: Range<usize>, asked: Option<u64>) {
+        self.caps.push(Cap { member, range, asked });
+    }
+
+    /// Where a member that is not there would be put in.
+    pub(crate) fn first_place(&self) -> usize {
+        self.brace + 1
+    }
+
     /// Reads how much to reason; `off` is the word for not at all.
     pub(crate) fn read_reasoning(
         &mut self,
@@ -161,13 +178,38 @@ impl Draft {
         self.body.insert_member(self.brace, name_and_value);
     }
 
+    /// The request names something that is kept at the provider.
+    pub(crate) fn name(&mut self, kind: ObjectKind, id: impl Into<String>) {
+        self.features.stored_state = true;
+        let id = id.into();
+        self.names.push(StoredObject { kind, id });
+    }
+
+    /// Puts a member in front of the client's own that tells the provider to keep nothing.
+    pub(crate) fn insert_not_stored(&mut self, name_and_value: &'static str) {
+        let place = self.brace + 1;
+        self.storing = Storing::Unsaid;
+        self.body.put_not_stored(place..place, name_and_value);
+    }
+
+    /// What it names. What makes use of stored state and keeps nothing names something, and what it
+    /// does not name by a kind that has owners is nobody's.
+    fn take_names(&mut self) -> Vec<StoredObject> {
+        let keeps = matches!(self.storing, Storing::Asked(_));
+        if self.features.stored_state && !keeps && self.names.is_empty() {
+            self.name(ObjectKind::Foreign, "");
+        }
+        std::mem::take(&mut self.names)
+    }
+
     /// The first reason stays.
     pub(crate) fn nothing_bounds_it(&mut self, reason: &'static str) {
         self.unbounded.get_or_insert(reason);
     }
 
     /// A call that costs nothing and makes nothing: the body goes upstream as it is.
-    pub(crate) fn into_free(self) -> Result<ReadRequest, ReadError> {
+    pub(crate) fn into_free(mut self) -> Result<ReadRequest, ReadError> {
+        let names = self.take_names();
         let stored_state = self.features.stored_state;
         let model = self.model.filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
         let provider = self.provider;
@@ -185,11 +227,13 @@ impl Draft {
             is_stream: false,
             body: self.body,
             metering: Metering::of_free_call(self.operation, provider, model),
+            names,
+            storing: self.storing,
         })
     }
 
     pub(crate) fn into_call(mut self, shape: &Shape, prices: &PriceBook) -> Result<ReadRequest, ReadError> {
-        let output_cap = self.place_cap(shape.cap_member);
+        let output_cap = self.place_cap(shape);
         let model = self.model.take().filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
         let known = prices.model(&self.provider, &model);
         if let (Some(tier), Some(known)) = (self.tier, known)
@@ -229,9 +273,10 @@ impl Draft {
         Ok(self.into_request(model, cost, 0, false))
     }
 
-    fn into_request(self, model: String, cost: CallCost, input_tokens: u64, shows_all_output: bool) -> ReadRequest {
+    fn into_request(mut self, model: String, cost: CallCost, input_tokens: u64, shows_all_output: bool) -> ReadRequest {
         let cost = match (cost, self.unbounded) {
-            (CallCost::AtMost(_), Some(reason)) => CallCost::Unbounded(reason),
+            // What is free needs no bound.
+            (CallCost::AtMost(ceiling), Some(reason)) if !ceiling.is_free() => CallCost::Unbounded(reason),
             (cost, _) => cost,
         };
         let metering = Metering {
@@ -246,8 +291,12 @@ impl Draft {
             tier: self.tier,
             shows_all_output,
             hides_usage: self.hides_usage,
+            derived: None,
+            speech: None,
         };
         ReadRequest {
+            names: self.take_names(),
+            storing: self.storing,
             call: Call {
                 provider: self.provider,
                 model,
@@ -281,24 +330,24 @@ impl Draft {
     }
 
     /// Says where the output cap goes, and returns the client's own.
-    fn place_cap(&mut self, preferred: &'static str) -> Option<u64> {
+    fn place_cap(&mut self, shape: &Shape) -> Option<u64> {
+        let preferred = shape.cap_member;
         let asked = self.caps.iter().filter_map(|cap| cap.asked).max();
+        let must_be_there = asked.is_none() || shape.heeds_no_other_cap;
+        let mut is_there = false;
         for cap in std::mem::take(&mut self.caps) {
-            if cap.asked.is_some() || (asked.is_none() && cap.member == preferred) {
+            let is_heeded = cap.member == preferred;
+            if cap.asked.is_some() || (must_be_there && is_heeded) {
                 self.body.lower_cap(cap.range, cap.asked);
+                is_there |= is_heeded;
             }
         }
-        if asked.is_none() && !self.body.has_cap() {
+        if must_be_there && !is_there {
             match self.new_cap.take() {
                 Some(NewCap { range, before, after }) => self.body.put_cap(range, before, after),
                 None => self.body.insert_cap(self.brace, preferred),
             }
         }
-        asked
+        asked.or(self.usual_cap)
     }
 }
-
-const NO_MODEL: ReadError = ReadError::Invalid {
-    member: "model",
-    problem: "must name a model",
-};

@@ -22,6 +22,7 @@ use crate::{
     ceiling::with_surcharge,
     events::{self, Piece, Splitter},
     prices::{PriceBook, ServiceTier},
+    sound::SoundMeter,
 };
 
 /// What a provider may have written and billed beyond what has reached us when a stream is cut:
@@ -43,6 +44,11 @@ pub(crate) trait AnswerFormat: Sync {
     /// is no stream.
     fn stream_form(&self, content_type: &str) -> Option<StreamForm> {
         (content_type == "text/event-stream").then_some(StreamForm::Events)
+    }
+
+    /// Whether it may answer with this, which is neither JSON nor a stream, and passes unread.
+    fn is_medium(&self, _content_type: &str) -> bool {
+        false
     }
 }
 
@@ -69,6 +75,26 @@ pub struct Metering {
     pub(crate) shows_all_output: bool,
     /// Whether only we asked for usage in the stream.
     pub(crate) hides_usage: bool,
+    /// What the request alone tells of its cost, where the answer says nothing.
+    pub(crate) derived: Option<Derived>,
+    /// The answer may be a sound that tells its usage by nothing but its length.
+    pub(crate) speech: Option<Speech>,
+}
+
+/// Speech that is billed by tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Speech {
+    /// The most tokens that a second of it has.
+    pub(crate) tokens_per_second: u64,
+    /// It comes as samples without a header.
+    pub(crate) is_raw: bool,
+}
+
+/// A usage that can be worked out without the answer, and what it costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Derived {
+    pub(crate) usage: Usage,
+    pub(crate) cost: Money,
 }
 
 impl Metering {
@@ -82,6 +108,8 @@ impl Metering {
             tier: None,
             shows_all_output: true,
             hides_usage: false,
+            derived: None,
+            speech: None,
         }
     }
 
@@ -90,11 +118,18 @@ impl Metering {
         let format = self.operation.format();
         let kind = upstream.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        let stream_form = format.stream_form(&kind.to_ascii_lowercase());
+        let kind = kind.to_ascii_lowercase();
+        let stream_form = format.stream_form(&kind);
         Meter {
             format,
             hiding: self.hides_usage.then(Hiding::default),
-            form: stream_form.map_or_else(Form::empty_body, |form| Form::Stream(Splitter::new(form))),
+            form: match (stream_form, self.speech) {
+                (Some(form), _) => Form::Stream(Splitter::new(form)),
+                (None, _) if !format.is_medium(&kind) => Form::empty_body(),
+                (None, Some(speech)) if speech.is_raw => Form::Sound(SoundMeter::raw()),
+                (None, Some(_)) => Form::Sound(SoundMeter::default()),
+                (None, None) => Form::Unread,
+            },
             seen: Metered::default(),
         }
     }
@@ -115,6 +150,15 @@ impl Metering {
                 TruthLabel::Reported
             };
             (self.cost(prices, seen, &reported), label, reported)
+        } else if let Some(Derived { usage, cost }) = self.derived {
+            (Some(cost), TruthLabel::Derived, usage)
+        } else if let (Some(speech), Some(milliseconds)) = (self.speech, seen.sound_milliseconds) {
+            let usage = Usage {
+                input_tokens: self.input_tokens,
+                audio_output_tokens: milliseconds.saturating_mul(speech.tokens_per_second).div_ceil(1_000),
+                ..Usage::default()
+            };
+            (self.cost(prices, seen, &usage), TruthLabel::Estimated, usage)
         } else if self.shows_all_output {
             let in_flight = IN_FLIGHT_TOKENS.saturating_mul(ceiling.choices);
             let output_tokens = seen.output_bytes.saturating_add(in_flight).max(reported.output_tokens);
@@ -195,6 +239,8 @@ pub struct Metered {
     pub has_failed: bool,
     /// Bytes of text and arguments written by the model: at least as many as output tokens.
     pub output_bytes: u64,
+    /// How long a sound is that has come whole.
+    pub sound_milliseconds: Option<u64>,
     /// Searches that the provider ran, each at a fee.
     pub web_searches: u64,
     pub(crate) has_regional_surcharge: bool,
@@ -256,6 +302,9 @@ pub struct Meter {
 
 enum Form {
     Stream(Splitter),
+    Sound(SoundMeter),
+    /// Says nothing of its usage, whatever words there are in it.
+    Unread,
     /// All of it so far, for usage stands at its end; no parts where it is too long.
     Body {
         parts: Vec<Bytes>,
@@ -277,8 +326,13 @@ impl Meter {
     pub fn stream_form(&self) -> Option<StreamForm> {
         match &self.form {
             Form::Stream(splitter) => Some(splitter.form()),
-            Form::Body { .. } => None,
+            Form::Sound(_) | Form::Unread | Form::Body { .. } => None,
         }
+    }
+
+    /// Whether the answer passes piece by piece, and not as one document.
+    pub fn passes_in_pieces(&self) -> bool {
+        !matches!(self.form, Form::Body { .. })
     }
 
     /// Takes the next bytes from the upstream and returns those for the client: the same, but for
@@ -302,6 +356,11 @@ impl Meter {
                     see(format, form, piece, seen);
                 })
             }
+            (Form::Sound(sound), _) => {
+                sound.feed(&chunk);
+                chunk
+            }
+            (Form::Unread, _) => chunk,
             (Form::Body { parts, bytes }, _) => {
                 *bytes += chunk.len();
                 if *bytes > LONGEST_BODY {
@@ -316,8 +375,13 @@ impl Meter {
 
     /// What was kept back, once the upstream has ended.
     pub fn rest(&mut self) -> Bytes {
-        let Form::Stream(splitter) = &mut self.form else {
-            return Bytes::new();
+        let splitter = match &mut self.form {
+            Form::Stream(splitter) => splitter,
+            Form::Sound(sound) => {
+                self.seen.sound_milliseconds = sound.milliseconds();
+                return Bytes::new();
+            }
+            Form::Unread | Form::Body { .. } => return Bytes::new(),
         };
         let form = splitter.form();
         let rest = splitter.rest();

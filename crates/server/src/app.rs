@@ -23,7 +23,8 @@ pub struct Parts {
     pub vault: Vault,
     pub passwords: Passwords,
     pub signing: SigningKeys,
-    pub prices: PriceBook,
+    /// The snapshot; users may have words of their own on it ([`crate::own_prices`]).
+    pub prices: Arc<PriceBook>,
     /// What was taken down for whom nobody knows.
     pub strangers: Strangers,
     /// Wrong secrets of clients.

@@ -108,7 +108,7 @@ impl Broker {
         };
         let app = App::new(Parts {
             gateway: Gateway::new()?,
-            prices: PriceBook::embedded()?,
+            prices: Arc::new(PriceBook::embedded()?),
             passwords: Passwords::new(random.as_ref()),
             strangers: Strangers::new(config.strangers),
             client_secrets: client_secret::Tries::default(),

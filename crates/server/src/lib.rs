@@ -5,6 +5,7 @@
 //! pages, [`api`] speaks JSON, [`jobs`] tidies up, [`cli`] is the command line. They meet in the
 //! `domain` and `store` crates and in [`app::App`].
 
+pub mod alert_view;
 pub mod api;
 pub mod app;
 pub mod broker;
@@ -21,6 +22,7 @@ pub mod gateway;
 pub mod grant_view;
 pub mod jobs;
 pub mod oauth;
+pub mod own_prices;
 pub mod password;
 mod peer;
 mod plain_text;

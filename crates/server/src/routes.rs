@@ -1,5 +1,6 @@
 //! What answers where. Each part brings its own routes; nothing is registered elsewhere.
 
+use aipassport_providers::adapter;
 use axum::{
     Router,
     body::Body,
@@ -39,8 +40,8 @@ impl Routes {
     /// Calls are most of what arrives, and the first segment of their path says where they go: they
     /// take no way through the router.
     pub async fn answer(self, request: Request<Body>) -> Response {
-        if let Some(adapter) = gateway::provider_at(request.uri().path()) {
-            return gateway::call(&self.app, adapter, request).await;
+        if let Some((adapter, provider)) = adapter::at_path(request.uri().path()) {
+            return gateway::call(&self.app, adapter, provider, request).await;
         }
         let Ok(answer) = self.router.oneshot(request).await;
         answer

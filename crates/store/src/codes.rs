@@ -16,6 +16,7 @@ use crate::{
     authorization_requests::read_approved,
     grants::{self, NewGrant},
     refresh_tokens,
+    single_use::Use,
     sql::{Row, Transaction, sql},
 };
 
@@ -45,15 +46,6 @@ pub struct CodeRecord {
     pub failures: u32,
 }
 
-impl CodeRecord {
-    /// A code that failed so often is burnt.
-    pub const MOST_FAILURES: u32 = 3;
-
-    pub fn is_burnt(&self) -> bool {
-        self.failures >= Self::MOST_FAILURES
-    }
-}
-
 /// How redeeming a code ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redemption {
@@ -71,7 +63,8 @@ impl Store {
     }
 
     /// Counts a redemption by `client_id` that failed a check, with its audit event. `true` once
-    /// the code is burnt; from there on nothing is counted.
+    /// the code is burnt; from there on nothing is counted. Of a code that was redeemed before, it is
+    /// a replay, which revokes what came of it.
     pub async fn count_code_failure(
         &self,
         tenant_id: &TenantId,
@@ -90,19 +83,26 @@ impl Store {
         let Some(code) = find(&mut tx, tenant_id, hash).await? else {
             return Ok(false);
         };
-        if counted {
-            let failed = AuditEvent {
-                tenant_id: tenant_id.clone(),
-                at: now,
-                actor: Actor::Client(client_id.clone()),
-                user_id: Some(code.user_id.clone()),
-                grant_id: None,
-                what: Happened::CodeFailed {
-                    client_id: client_id.clone(),
-                    is_burnt: code.is_burnt(),
-                },
-            };
-            audit::record(&mut tx, &failed).await?;
+        match code.used(counted) {
+            Use::First => {
+                let failed = AuditEvent {
+                    tenant_id: tenant_id.clone(),
+                    at: now,
+                    actor: Actor::Client(client_id.clone()),
+                    user_id: Some(code.user_id.clone()),
+                    grant_id: None,
+                    what: Happened::CodeFailed {
+                        client_id: client_id.clone(),
+                        is_burnt: code.is_burnt(),
+                    },
+                };
+                audit::record(&mut tx, &failed).await?;
+            }
+            // The check was made while somebody else redeemed it.
+            Use::Again => {
+                revoke_all_of(&mut tx, tenant_id, &code, Actor::Client(client_id.clone()), now).await?;
+            }
+            Use::Over => {}
         }
         tx.commit().await?;
         Ok(code.is_burnt())
@@ -132,13 +132,14 @@ impl Store {
         let Some(code) = find(&mut tx, tenant_id, hash).await? else {
             return Ok(Redemption::Gone);
         };
-        if !consumed {
-            if code.redeemed_at.is_none() {
-                return Ok(Redemption::Gone);
+        match code.used(consumed) {
+            Use::First => {}
+            Use::Again => {
+                revoke_all_of(&mut tx, tenant_id, &code, event.actor.clone(), now).await?;
+                tx.commit().await?;
+                return Ok(Redemption::Replayed);
             }
-            revoke_all_of(&mut tx, tenant_id, &code, event.actor.clone(), now).await?;
-            tx.commit().await?;
-            return Ok(Redemption::Replayed);
+            Use::Over => return Ok(Redemption::Gone),
         }
 
         sql("update authorization_requests set state = 'redeemed', redeemed_at = $3

@@ -7,8 +7,10 @@ use aipassport_domain::{
     time::Timestamp,
 };
 
+use sqlx::{Any, Executor};
+
 use crate::{
-    Store, StoreError, audit, grants,
+    Store, StoreError, audit, grants, price_overrides,
     sql::{Row, corrupt, sql},
     users,
 };
@@ -51,9 +53,28 @@ macro_rules! select_credentials {
 
 impl Store {
     /// Adds a credential; the newest one at a provider is the one that is used.
+    ///
+    /// What the user said of the prices at another address is forgotten: a host that is free because
+    /// its owner said so would otherwise make the next one under its name free, whoever bills for it.
     pub async fn add_credential(&self, credential: &ProviderCredential, event: &AuditEvent) -> Result<(), StoreError> {
         let mut tx = self.begin_write().await?;
         users::hold(&mut tx, &credential.tenant_id, &credential.user_id).await?;
+        let before = newest(
+            &mut *tx,
+            &credential.tenant_id,
+            &credential.user_id,
+            &credential.provider,
+        )
+        .await?;
+        if before.and_then(|before| before.base_url) != credential.base_url {
+            price_overrides::forget(
+                &mut tx,
+                &credential.tenant_id,
+                &credential.user_id,
+                &credential.provider,
+            )
+            .await?;
+        }
         sql(
             "insert into provider_credentials (tenant_id, id, user_id, provider, base_url, sealed, last_four,
                                                created_at, last_used_at, refused_at, checked_at, check_result)
@@ -114,15 +135,7 @@ impl Store {
         user_id: &UserId,
         provider: &ProviderId,
     ) -> Result<Option<ProviderCredential>, StoreError> {
-        let row = sql(select_credentials!(
-            "where tenant_id = $1 and user_id = $2 and provider = $3 order by created_at desc, id desc limit 1"
-        ))
-        .bind(tenant_id)
-        .bind(user_id)
-        .bind(provider)
-        .first(self.pool())
-        .await?;
-        row.as_ref().map(read).transpose()
+        newest(self.pool(), tenant_id, user_id, provider).await
     }
 
     /// Removes a credential, sealed bytes and all. `false`, and no event, if there was none.
@@ -211,6 +224,23 @@ impl Store {
         .await?;
         Ok(())
     }
+}
+
+async fn newest<'c>(
+    on: impl Executor<'c, Database = Any>,
+    tenant_id: &TenantId,
+    user_id: &UserId,
+    provider: &ProviderId,
+) -> Result<Option<ProviderCredential>, StoreError> {
+    let row = sql(select_credentials!(
+        "where tenant_id = $1 and user_id = $2 and provider = $3 order by created_at desc, id desc limit 1"
+    ))
+    .bind(tenant_id)
+    .bind(user_id)
+    .bind(provider)
+    .first(on)
+    .await?;
+    row.as_ref().map(read).transpose()
 }
 
 fn read(row: &Row) -> Result<ProviderCredential, StoreError> {

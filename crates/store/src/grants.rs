@@ -8,6 +8,7 @@ use aipassport_domain::{
     consent::Approved,
     grant::{Grant, GrantState},
     ids::{ClientId, GrantId, TenantId, UserId},
+    price_override::PriceOverride,
     time::Timestamp,
 };
 use sqlx::{Any, AssertSqlSafe, Executor};
@@ -30,6 +31,8 @@ pub struct LiveGrant {
     pub revoked_jtis: Vec<String>,
     /// The user's newest credential at each provider.
     pub credentials: Vec<ProviderCredential>,
+    /// What the user says of prices.
+    pub prices: Vec<PriceOverride>,
 }
 
 /// So many grants are asked for their versions at once.
@@ -86,6 +89,7 @@ impl Store {
             user_suspended_at: row.maybe_time("user_suspended_at")?,
             revoked_jtis: revoked.iter().map(|row| row.text("jti")).collect::<Result<_, _>>()?,
             credentials,
+            prices: self.prices_of(tenant_id, &grant.user_id).await?,
             grant,
         }))
     }

@@ -12,6 +12,7 @@
 //! [`AuditEvent`]: aipassport_domain::audit::AuditEvent
 
 mod accounts;
+mod alerts;
 mod app_keys;
 mod audit;
 mod authorization_requests;
@@ -25,14 +26,19 @@ mod ledger;
 mod limits;
 mod migrations;
 mod open;
+mod price_overrides;
+mod provider_objects;
 mod refresh_tokens;
 mod sign_in;
 mod signing_keys;
+mod single_use;
 mod sql;
 mod sweep;
 mod tenants;
+mod time_zones;
 mod users;
 
+pub use alerts::{AlertRecord, AlertsOf};
 pub use app_keys::{AppKey, NewAppKey, NewTool};
 pub use audit::AuditRecord;
 pub use authorization_requests::Decision;
@@ -45,6 +51,7 @@ pub use ledger::{
     SettledCall,
 };
 pub use open::{DatabaseUrl, Store};
+pub use provider_objects::ProviderObject;
 pub use refresh_tokens::{NewRefreshToken, RefreshToken, Rotation};
 pub use sign_in::{ApiToken, BrowserSession};
 pub use signing_keys::{SigningKey, SigningKeyState};

@@ -12,6 +12,7 @@ use sqlx::AnyConnection;
 
 use crate::{
     Store, StoreError, audit, grants,
+    single_use::Use,
     sql::{Row, Transaction, sql},
 };
 
@@ -85,13 +86,14 @@ impl Store {
         .bind(now)
         .changed(&mut *tx)
         .await?;
-        if !used {
-            revoke_all_of(&mut tx, &grant, event).await?;
-            tx.commit().await?;
-            return Ok(Rotation::Reused);
-        }
-        if token.expires_at <= now {
-            return Ok(Rotation::Gone);
+        match token.used(used, now) {
+            Use::First => {}
+            Use::Again => {
+                revoke_all_of(&mut tx, &grant, event).await?;
+                tx.commit().await?;
+                return Ok(Rotation::Reused);
+            }
+            Use::Over => return Ok(Rotation::Gone),
         }
         let issued = issue(&mut tx, &grant, &token.family_id, new, now).await?;
         audit::record(&mut tx, event).await?;

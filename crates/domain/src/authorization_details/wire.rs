@@ -91,14 +91,8 @@ impl TryFrom<AiAccessOnWire> for AiAccess {
         if wire.r#type != TYPE {
             return invalid("the only type is ai_access");
         }
-        let provider = wire.provider.as_str();
-        if provider.is_empty()
-            || provider.len() > 64
-            || !provider
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_')
-        {
-            return invalid("provider is a registry id: lower-case letters, digits, - and _");
+        if !ProviderId::is_well_formed(wire.provider.as_str()) {
+            return invalid("provider is a registry id (lower-case letters, digits, - and _) or custom/NAME");
         }
         if wire.models.len() > MOST_MODELS {
             return invalid("too many models");
@@ -199,7 +193,8 @@ impl TryFrom<LimitsOnWire> for Limits {
 }
 
 impl ModelPattern {
-    pub(crate) fn check(&self) -> Result<(), InvalidAuthorizationDetails> {
+    /// Checks that it can be a model's id, or the beginning of some.
+    pub fn check(&self) -> Result<(), InvalidAuthorizationDetails> {
         let (text, shortest) = match self {
             Self::Exact(id) => (id, 1),
             Self::Prefix { prefix } => (prefix, 2),

@@ -1,11 +1,11 @@
 //! The one decision whether a call fits: into every account that applies to it, or into none.
 
 use super::{
-    Account, Amount, Held, Left, LimitReached, LimitRule, Reservation,
+    Account, Alert, Amount, Held, Left, LimitReached, LimitRule, Reservation,
     counter::{Counter, money, nanos},
 };
 use crate::{
-    money::{CostSum, Money},
+    money::{CostSum, Money, Rate},
     policy::{CostCeiling, OutputCap, Permit},
     time::Timestamp,
 };
@@ -13,24 +13,36 @@ use crate::{
 /// A smaller answer than this is of no use to anyone, so no budget is stretched to pay for one.
 const FEWEST_OUTPUT_TOKENS: u64 = 16;
 
+/// A call for which nothing is held.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub permit: Permit,
+    pub limit: LimitReached,
+    /// What the user is to be told, if this is the first call that the limit stopped; its account
+    /// remembers that.
+    pub alert: Option<Alert>,
+}
+
+/// A limit in the way, and how much of it the call wanted.
+struct InTheWay(LimitReached, u64);
+
 /// Holds what `permit` can cost at most on every one of `accounts`, that of the grant first, or holds
 /// nothing anywhere and says which limit is reached.
 ///
 /// Calls themselves are rows of the store's; the accounts count them, all from the same moment on.
-pub fn reserve(accounts: &mut [&mut Account], permit: Permit, now: Timestamp) -> Result<Reservation, LimitReached> {
+pub fn reserve(accounts: &mut [&mut Account], permit: Permit, now: Timestamp) -> Result<Reservation, Box<Refused>> {
     let now = accounts.iter().fold(now, |now, account| now.max(account.latest()));
     for account in accounts.iter_mut() {
         account.roll(now);
     }
-    let ceiling = &capped(permit.ceiling(), accounts);
-
-    // What no waiting mends is refused first.
-    check_budgets(accounts, smallest_hold(ceiling))?;
-    last_to_give_way(highest_first(accounts).flat_map(Account::requests_reached))?;
-    last_to_give_way(highest_first(accounts).flat_map(|account| account.rates_reached(now)))?;
-    last_to_give_way(highest_first(accounts).filter_map(Account::concurrency_reached))?;
-    let (amount, output_cap) = fit(accounts, ceiling)?;
-
+    let (amount, output_cap) = match decide(accounts, permit.ceiling(), now) {
+        Ok(decided) => decided,
+        Err(InTheWay(limit, wanted)) => {
+            let of_level = accounts.iter_mut().find(|account| account.level == limit.state.level);
+            let alert = of_level.and_then(|account| account.refuse(&limit, wanted));
+            return Err(Box::new(Refused { permit, limit, alert }));
+        }
+    };
     for account in accounts.iter_mut() {
         account.hold(amount, now);
     }
@@ -40,6 +52,19 @@ pub fn reserve(accounts: &mut [&mut Account], permit: Permit, now: Timestamp) ->
         output_cap,
         left: left(accounts, now),
     })
+}
+
+/// The amount to hold and the output cap it pays for.
+fn decide(accounts: &[&mut Account], ceiling: &CostCeiling, now: Timestamp) -> Result<(Money, u64), InTheWay> {
+    let ceiling = &capped(ceiling, accounts);
+
+    // What no waiting mends is refused first.
+    check_budgets(accounts, smallest_hold(ceiling))?;
+    let alone = |limit| InTheWay(limit, 1);
+    last_to_give_way(highest_first(accounts).flat_map(Account::requests_reached)).map_err(alone)?;
+    last_to_give_way(highest_first(accounts).flat_map(|account| account.rates_reached(now))).map_err(alone)?;
+    last_to_give_way(highest_first(accounts).filter_map(Account::concurrency_reached)).map_err(alone)?;
+    fit(accounts, ceiling)
 }
 
 /// Of refusals that are alike, the one nearest to the app is told.
@@ -59,12 +84,13 @@ fn capped(ceiling: &CostCeiling, accounts: &[&mut Account]) -> CostCeiling {
     }
 }
 
-fn check_budgets(accounts: &[&mut Account], amount: Money) -> Result<(), LimitReached> {
+fn check_budgets(accounts: &[&mut Account], amount: Money) -> Result<(), InTheWay> {
     last_to_give_way(highest_first(accounts).flat_map(|account| account.budgets_reached(amount)))
+        .map_err(|limit| InTheWay(limit, nanos(amount)))
 }
 
-/// The amount to hold and the output cap it pays for.
-fn fit(accounts: &[&mut Account], ceiling: &CostCeiling) -> Result<(Money, u64), LimitReached> {
+/// As much as the call may write, and what that costs.
+fn fit(accounts: &[&mut Account], ceiling: &CostCeiling) -> Result<(Money, u64), InTheWay> {
     let mut output_cap = match ceiling.output_cap {
         OutputCap::Asked(cap) => cap,
         OutputCap::LargestUpTo(most) => most.min(affordable(accounts, ceiling)),
@@ -72,6 +98,7 @@ fn fit(accounts: &[&mut Account], ceiling: &CostCeiling) -> Result<(Money, u64),
     // Rounding may have taken the last unit too far; what is held must fit, whatever the sum.
     let mut amount = hold_for(ceiling, output_cap);
     while output_cap > 0
+        && ceiling.output_rate > Rate::ZERO
         && matches!(ceiling.output_cap, OutputCap::LargestUpTo(_))
         && budgets(accounts).any(|budget| !budget.fits(nanos(amount)))
     {
@@ -155,6 +182,17 @@ impl Account {
             retry_at: None,
             retryable: true,
         })
+    }
+
+    /// Takes down that `limit`, one of this account's, refused a call that wanted so much of it.
+    fn refuse(&mut self, limit: &LimitReached, wanted: u64) -> Option<Alert> {
+        let counters = match limit.rule {
+            LimitRule::Budget => &mut self.budgets,
+            LimitRule::Requests => &mut self.requests,
+            LimitRule::Rate | LimitRule::Concurrency => return None,
+        };
+        let counter = counters.iter_mut().find(|counter| counter.per == limit.state.window)?;
+        counter.refuse(wanted).then(|| counter.alert(self.level, limit.rule))
     }
 
     fn hold(&mut self, amount: Money, now: Timestamp) {

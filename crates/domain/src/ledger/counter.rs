@@ -3,7 +3,10 @@
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, Level, LimitReached, LimitRule, LimitState};
+use super::{
+    Alert, Amount, Level, LimitReached, LimitRule, LimitState,
+    alert::{FULL, reached},
+};
 use crate::{limits::Window, money::Money, time::Timestamp};
 
 /// A budget in nano-dollars or a cap in requests, in its present window.
@@ -21,6 +24,14 @@ pub struct Counter {
     /// The most that `used + reserved` can come to: the limit, or what they came to when the limit
     /// was set beneath them. More is a fault.
     pub most: u64,
+    /// The highest threshold, in percent, that the user was told of in this window.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    told: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(told: &u8) -> bool {
+    *told == 0
 }
 
 impl Counter {
@@ -33,16 +44,30 @@ impl Counter {
             used: 0,
             reserved: 0,
             most: limit,
+            told: 0,
         }
     }
 
-    /// The same counter under another limit.
+    /// The same counter under another limit. How much of it is used is known to whoever sets it, so
+    /// only what is reached from here on is told.
     pub(super) fn limited_to(&self, limit: u64) -> Self {
         Self {
             limit,
             most: limit.max(self.used.saturating_add(self.reserved)),
+            told: if limit == self.limit {
+                self.told
+            } else {
+                reached(self.used, limit)
+            },
             ..self.clone()
         }
+    }
+
+    /// Sets what the window holds already, of which nobody needs to be told again.
+    pub(super) fn fill(&mut self, used: u64, reserved: u64) {
+        (self.used, self.reserved) = (used, reserved);
+        self.most = self.limit.max(used.saturating_add(reserved));
+        self.told = reached(used, self.limit);
     }
 
     /// Moves on to the window that holds `now` once the present one has ended; never back.
@@ -60,6 +85,21 @@ impl Counter {
         };
     }
 
+    /// Begins the window that holds `now` by the clock of another zone, with nothing in it; `false`
+    /// for one that no zone moves, which is kept as it is.
+    pub(super) fn move_to(&mut self, zone: &TimeZone, now: Timestamp) -> bool {
+        let Some(per) = self.per.filter(|per| per.fixed_seconds().is_none()) else {
+            return false;
+        };
+        let (start, end) = per.window(now, zone);
+        *self = Self {
+            window_start: start.millis(),
+            window_end: end.millis(),
+            ..Self::new(self.per, self.limit)
+        };
+        true
+    }
+
     pub(super) fn fits(&self, wanted: u64) -> bool {
         self.used.saturating_add(self.reserved).saturating_add(wanted) <= self.limit
     }
@@ -72,16 +112,37 @@ impl Counter {
         self.reserved = self.reserved.saturating_add(amount);
     }
 
-    /// Replaces a hold made `at` by its cost, and answers whether that used the limit up.
+    /// Replaces a hold made `at` by its cost, and answers whether that came to a threshold.
     pub(super) fn settle(&mut self, at: Timestamp, held: u64, cost: u64) -> bool {
         // A window that has rolled on took the hold with it; the charge belongs to the past one.
         if at.millis() < self.window_start {
             return false;
         }
-        let had_room = self.used < self.limit;
         self.reserved = self.reserved.saturating_sub(held);
         self.used = self.used.saturating_add(cost);
-        had_room && self.used >= self.limit
+        self.tell(reached(self.used, self.limit))
+    }
+
+    /// Takes down that a call was refused that wanted so much, and answers whether the limit is used
+    /// up for it, and this is new. A call that would not fit into an unused window says nothing of
+    /// how much is used, and holds give back what they do not need.
+    pub(super) fn refuse(&mut self, wanted: u64) -> bool {
+        let is_used_up = wanted <= self.limit && self.used.saturating_add(wanted) > self.limit;
+        is_used_up && self.tell(FULL)
+    }
+
+    fn tell(&mut self, threshold: u8) -> bool {
+        let is_news = threshold > self.told;
+        self.told = self.told.max(threshold);
+        is_news
+    }
+
+    pub(super) fn alert(&self, level: Level, rule: LimitRule) -> Alert {
+        Alert {
+            threshold: self.told,
+            window_start: Timestamp::from_millis(self.window_start),
+            state: self.state(level, rule),
+        }
     }
 
     pub(super) fn check(&self, level: Level, rule: LimitRule, wanted: u64) -> Result<(), LimitReached> {

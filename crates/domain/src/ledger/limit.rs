@@ -25,6 +25,12 @@ impl LimitRule {
             Self::Concurrency => "concurrency",
         }
     }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Budget, Self::Requests, Self::Rate, Self::Concurrency]
+            .into_iter()
+            .find(|rule| rule.as_str() == text)
+    }
 }
 
 /// Where one limit stands, as `/passport/self` and the pages show it.

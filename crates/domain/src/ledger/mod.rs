@@ -8,6 +8,7 @@
 //! lowered the limit below what was spent.
 
 mod admission;
+mod alert;
 mod counter;
 mod level;
 mod limit;
@@ -16,7 +17,8 @@ mod rate;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    admission::reserve,
+    admission::{Refused, reserve},
+    alert::Alert,
     counter::Counter,
     level::Level,
     limit::{Amount, LimitReached, LimitRule, LimitState},
@@ -59,6 +61,16 @@ pub struct Uncounted {
     pub rule: LimitRule,
     pub per: Window,
     pub since: Timestamp,
+}
+
+impl Uncounted {
+    fn of(rule: LimitRule, counter: &Counter) -> Self {
+        Self {
+            rule,
+            per: counter.per,
+            since: Timestamp::from_millis(counter.window_start),
+        }
+    }
 }
 
 /// A hold on an account, made from a permit and durable before anybody else sees it.
@@ -159,12 +171,25 @@ impl Account {
         self.roll(now);
         self.counters()
             .filter(|(rule, counter)| !windows.contains(&(*rule, counter.per)))
-            .map(|(rule, counter)| Uncounted {
-                rule,
-                per: counter.per,
-                since: Timestamp::from_millis(counter.window_start),
-            })
+            .map(|(rule, counter)| Uncounted::of(rule, counter))
             .collect()
+    }
+
+    /// Has the windows follow the clock of another zone from `now` on, and returns those that now
+    /// begin elsewhere, empty; the caller fills them as in [`Account::set_limits`].
+    pub fn move_to(&mut self, time_zone: &str, now: Timestamp) -> Vec<Uncounted> {
+        let now = self.roll(now);
+        time_zone.clone_into(&mut self.time_zone);
+        let zone = zone_named(time_zone);
+        let mut moved = Vec::new();
+        let budgets = self.budgets.iter_mut().map(|counter| (LimitRule::Budget, counter));
+        let requests = self.requests.iter_mut().map(|counter| (LimitRule::Requests, counter));
+        for (rule, counter) in budgets.chain(requests) {
+            if counter.move_to(&zone, now) {
+                moved.push(Uncounted::of(rule, counter));
+            }
+        }
+        moved
     }
 
     /// Sets what a newly counted window already holds.
@@ -174,8 +199,7 @@ impl Account {
             _ => &mut self.requests,
         };
         if let Some(counter) = counters.iter_mut().find(|counter| counter.per == window.per) {
-            (counter.used, counter.reserved) = (used, reserved);
-            counter.most = counter.limit.max(used.saturating_add(reserved));
+            counter.fill(used, reserved);
         }
     }
 
@@ -223,28 +247,28 @@ impl Account {
 
     /// As [`reserve`], where this is the only account that applies.
     pub fn reserve(&mut self, permit: Permit, now: Timestamp) -> Result<Reservation, LimitReached> {
-        reserve(&mut [self], permit, now)
+        reserve(&mut [self], permit, now).map_err(|refused| refused.limit)
     }
 
     /// Replaces the hold of one call with its cost, in the windows in which it was admitted, and
-    /// returns the limits that this used up.
+    /// returns what the user is to be told.
     ///
     /// Not repeatable by itself: the store takes the call's row as the one that decides whether it
     /// was settled before.
-    pub fn settle(&mut self, held: Held, cost: Money, counts_as_request: bool) -> Vec<(LimitRule, Window)> {
-        let mut used_up = Vec::new();
+    pub fn settle(&mut self, held: Held, cost: Money, counts_as_request: bool) -> Vec<Alert> {
+        let mut alerts = Vec::new();
         for budget in &mut self.budgets {
             if budget.settle(held.at, nanos(held.amount), nanos(cost)) {
-                used_up.push((LimitRule::Budget, budget.per));
+                alerts.push(budget.alert(self.level, LimitRule::Budget));
             }
         }
         for requests in &mut self.requests {
             if requests.settle(held.at, 1, u64::from(counts_as_request)) {
-                used_up.push((LimitRule::Requests, requests.per));
+                alerts.push(requests.alert(self.level, LimitRule::Requests));
             }
         }
         self.in_flight = self.in_flight.saturating_sub(1);
-        used_up
+        alerts
     }
 
     /// Where every limit stands at `now`.

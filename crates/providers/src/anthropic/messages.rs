@@ -10,6 +10,7 @@ use crate::{
 
 const SHAPE: Shape = Shape {
     cap_member: "max_tokens",
+    heeds_no_other_cap: false,
     tokens_per_image: super::TOKENS_PER_IMAGE,
     // A workspace can be set to a region, which the request does not show.
     has_regional_surcharge: true,

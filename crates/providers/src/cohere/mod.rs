@@ -41,6 +41,7 @@ const TOKENS_PER_IMAGE: u64 = 25_000;
 
 const SHAPE: Shape = Shape {
     cap_member: "max_tokens",
+    heeds_no_other_cap: false,
     tokens_per_image: TOKENS_PER_IMAGE,
     has_regional_surcharge: false,
 };

@@ -110,7 +110,7 @@ impl ProviderAdapter for Gemini {
 
     fn key_check(&self) -> KeyQuestion {
         KeyQuestion {
-            path: "/v1beta/models?pageSize=1",
+            path: "/v1beta/models",
             headers: &[],
         }
     }

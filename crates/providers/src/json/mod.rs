@@ -208,6 +208,31 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A whole number, written plainly, or `None` for null.
+    pub(crate) fn integer_or_null(&mut self, member: &'static str) -> Read<Option<i64>> {
+        const PROBLEM: &str = "must be a whole number, written in plain digits";
+        match self.peek() {
+            Some(b'-' | b'0'..=b'9') => {
+                let range = self.skip()?;
+                let integer = self.slice(range).parse().ok();
+                integer.map(Some).ok_or(ReadError::Invalid {
+                    member,
+                    problem: PROBLEM,
+                })
+            }
+            _ => self.null_or(member, PROBLEM).map(|()| None),
+        }
+    }
+
+    /// Refuses a name that could be taken for another: some readers, Go's among them, do not tell
+    /// upper case from lower, and the names that matter are all in lower case.
+    pub(crate) fn check_case(&self, name: &str) -> Read<()> {
+        if name.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
+            return self.refuse("a name is not in lower case, so that some readers could take it for another");
+        }
+        Ok(())
+    }
+
     /// Reads null, if that comes next.
     pub(crate) fn take_null(&mut self) -> Read<bool> {
         let is_null = self.peek() == Some(b'n');

@@ -20,7 +20,7 @@ use http::{
 };
 use serde_json::{Value, json};
 
-pub(crate) use self::usage::{Embeddings, Ocr};
+pub(crate) use self::usage::Ocr;
 use crate::{
     adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, listed_model},
     draft::Shape,
@@ -39,6 +39,7 @@ const HIDDEN_TOKENS_FOR_TOOLS: u64 = 1_024;
 
 const SHAPE: Shape = Shape {
     cap_member: "max_tokens",
+    heeds_no_other_cap: false,
     // An image is cut down to 1,540 pixels either way; a token stands for 14 by 14 of them or more,
     // and each row has one more.
     tokens_per_image: 110 * 111,

@@ -1,28 +1,15 @@
-//! What an answer says of its usage, in the formats that are Mistral's own. Completions are
-//! reported as [`crate::openai`] reads them.
+//! What an answer says of its usage, in the format that is Mistral's own. Completions and
+//! embeddings are reported as [`crate::openai`] reads them.
 
 use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 
 use crate::meter::{AnswerFormat, Metered, UsageMember};
 
-/// `POST /v1/embeddings`.
-pub(crate) struct Embeddings;
-
 /// `POST /v1/ocr`.
 pub(crate) struct Ocr {
     /// Whether the client asked for annotations, which have another price.
     pub(crate) is_annotated: bool,
-}
-
-#[derive(Deserialize)]
-struct Embedded {
-    usage: Option<TokensRead>,
-}
-
-#[derive(Deserialize)]
-struct TokensRead {
-    prompt_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -33,25 +20,6 @@ struct Recognised {
 #[derive(Deserialize)]
 struct PagesRead {
     pages_processed: Option<u64>,
-}
-
-impl AnswerFormat for Embeddings {
-    fn see_body(&self, body: &[u8], seen: &mut Metered) {
-        let Ok(answer) = serde_json::from_slice::<Embedded>(body) else {
-            return;
-        };
-        seen.is_complete = true;
-        if let Some(input_tokens) = answer.usage.and_then(|usage| usage.prompt_tokens) {
-            seen.report_all(Usage {
-                input_tokens,
-                ..Usage::default()
-            });
-        }
-    }
-
-    fn see_event(&self, _data: &[u8], _seen: &mut Metered) -> Option<UsageMember> {
-        None
-    }
 }
 
 impl AnswerFormat for Ocr {

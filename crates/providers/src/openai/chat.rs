@@ -1,11 +1,11 @@
 //! `POST /v1/chat/completions`, read.
 
-use super::{content, tools};
+use super::{content, speech, tools};
 use crate::{
     adapter::{Operation, Unread},
     draft::{Draft, Shape},
     json::Reader,
-    request::{ReadError, ReadRequest},
+    request::{ReadError, ReadRequest, Storing},
 };
 
 /// How a provider's chat completions differ from OpenAI's own.
@@ -16,6 +16,10 @@ pub(crate) struct Dialect {
     pub(crate) takes_stream_options: bool,
     /// Whether `service_tier` decides the price.
     pub(crate) has_service_tiers: bool,
+    /// Reads a member that OpenAI's own does not have.
+    pub(crate) other: fn(&str, &mut Reader<'_>, &mut Draft) -> Result<(), ReadError>,
+    /// What is known of the answer once all is read.
+    pub(crate) finish: fn(&mut Draft),
     pub(crate) shape: fn(&Draft) -> Shape,
 }
 
@@ -40,7 +44,10 @@ pub(crate) fn read(request: &Unread<'_>, dialect: &Dialect) -> Result<ReadReques
         "best_of" => read_choices(reader, &mut draft, "best_of"),
         "tools" | "functions" => tools::read(reader, &mut draft),
         "store" => {
-            draft.features.stored_state |= reader.boolean_or_null("store")?.unwrap_or(false);
+            if reader.boolean_or_null("store")?.unwrap_or(false) {
+                draft.features.stored_state = true;
+                draft.storing = Storing::Asked(None);
+            }
             Ok(())
         }
         "service_tier" if dialect.has_service_tiers => {
@@ -48,8 +55,8 @@ pub(crate) fn read(request: &Unread<'_>, dialect: &Dialect) -> Result<ReadReques
             super::read_tier(reader, &mut draft)
         }
         "reasoning_effort" => draft.read_reasoning(reader, "reasoning_effort", "none"),
-        "modalities" => read_modalities(reader),
-        "audio" => reader.only_null("audio", "the price of sound is not known"),
+        "modalities" => read_modalities(reader, &mut draft),
+        "audio" => read_audio(reader),
         "prediction" => reader.only_null("prediction", "it cannot be combined with a limit on output tokens"),
         "web_search_options" => {
             if reader.skip_some()? {
@@ -62,7 +69,7 @@ pub(crate) fn read(request: &Unread<'_>, dialect: &Dialect) -> Result<ReadReques
             draft.holds_output_back = reader.skip_some()?;
             Ok(())
         }
-        _ => reader.skip().map(|_| ()),
+        name => (dialect.other)(name, reader, &mut draft),
     })?;
     reader.end()?;
 
@@ -72,33 +79,47 @@ pub(crate) fn read(request: &Unread<'_>, dialect: &Dialect) -> Result<ReadReques
     if draft.is_stream && dialect.takes_stream_options {
         stream_options.ask_for_usage(&mut draft);
     }
+    (dialect.finish)(&mut draft);
     let shape = (dialect.shape)(&draft);
     draft.into_call(&shape, request.prices)
 }
 
-fn read_choices(reader: &mut Reader<'_>, draft: &mut Draft, member: &'static str) -> Result<(), ReadError> {
+pub(crate) fn read_choices(reader: &mut Reader<'_>, draft: &mut Draft, member: &'static str) -> Result<(), ReadError> {
     let choices = reader.count_or_null(member)?.unwrap_or(1);
     draft.choices = draft.choices.max(choices);
     Ok(())
 }
 
-fn read_modalities(reader: &mut Reader<'_>) -> Result<(), ReadError> {
+fn read_modalities(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), ReadError> {
     if reader.take_null()? {
         return Ok(());
     }
-    reader.array(|reader| {
-        if reader.text()?.decode() == "text" {
-            return Ok(());
+    reader.array(|reader| match reader.text()?.decode().as_ref() {
+        "text" => Ok(()),
+        "audio" => {
+            draft.outputs.audio = true;
+            Ok(())
         }
-        Err(ReadError::NotSupported {
+        _ => Err(ReadError::NotSupported {
             member: "modalities",
-            reason: "only the price of text is known",
-        })
+            reason: "only the prices of text and sound are known",
+        }),
+    })
+}
+
+/// How an answer that is spoken is to sound.
+fn read_audio(reader: &mut Reader<'_>) -> Result<(), ReadError> {
+    if reader.take_null()? {
+        return Ok(());
+    }
+    reader.object(|reader, name| match name {
+        "voice" => speech::read_voice(reader),
+        _ => reader.skip().map(|_| ()),
     })
 }
 
 /// Where the client says whether a stream ends with its usage.
-enum StreamOptions {
+pub(crate) enum StreamOptions {
     Missing,
     Null(std::ops::Range<usize>),
     /// An object without `include_usage`, opening at `brace`.
@@ -112,7 +133,7 @@ enum StreamOptions {
 }
 
 impl StreamOptions {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         reader.peek();
         let start = reader.position();
         if reader.take_null()? {
@@ -141,7 +162,7 @@ impl StreamOptions {
     }
 
     /// Asks for usage where the client does not, and notes to hide it.
-    fn ask_for_usage(self, draft: &mut Draft) {
+    pub(crate) fn ask_for_usage(self, draft: &mut Draft) {
         draft.hides_usage = !matches!(self, Self::Asked);
         match self {
             Self::Asked => {}

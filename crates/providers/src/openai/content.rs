@@ -3,9 +3,16 @@
 //! Only what decides the size of the input is looked at. What is not known here may be of any
 //! size, so it counts as unsized and never as nothing.
 
-use crate::{ceiling::Input, draft::Draft, json::Reader, request::ReadError};
+use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::tools;
+use crate::{
+    ceiling::Input,
+    draft::Draft,
+    json::Reader,
+    request::{ObjectKind, ReadError},
+    sound,
+};
 
 type Read<T> = Result<T, ReadError>;
 
@@ -14,7 +21,7 @@ pub(super) fn read_messages(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<
     reader.array(|reader| {
         reader.object(|reader, name| match name {
             "content" => read_content(reader, draft),
-            "audio" => reader.only_null("messages.audio", "the price of sound is not known"),
+            "audio" => reader.only_null("messages.audio", "it names a sound that is kept at the provider"),
             _ => reader.skip().map(|_| ()),
         })
     })
@@ -49,7 +56,7 @@ fn read_item(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
     match kind.as_deref() {
         None if has_role => {}
         None | Some("item_reference") => {
-            draft.features.stored_state = true;
+            draft.name(ObjectKind::Foreign, "");
             draft.input.has_unsized = true;
         }
         Some("compaction_trigger") => draft.nothing_bounds_it("compaction runs the model once more"),
@@ -103,6 +110,7 @@ fn read_content(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
 fn read_part(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
     let mut kind = None;
     let mut image_bytes = 0;
+    let mut sound = Input::default();
     let mut has_file_id = false;
     reader.object(|reader, name| match name {
         "type" => {
@@ -111,6 +119,10 @@ fn read_part(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
         }
         "image_url" => {
             image_bytes = read_image_url(reader)?;
+            Ok(())
+        }
+        "input_audio" => {
+            sound = read_sound(reader)?;
             Ok(())
         }
         "file_id" => {
@@ -125,7 +137,9 @@ fn read_part(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
         _ => reader.skip().map(|_| ()),
     })?;
 
-    draft.features.stored_state |= has_file_id;
+    if has_file_id {
+        draft.name(ObjectKind::Foreign, "");
+    }
     match kind.as_deref() {
         Some("text" | "input_text" | "output_text" | "summary_text" | "reasoning_text" | "refusal") => {}
         Some("image_url" | "input_image" | "computer_screenshot") => draft.input.add(Input {
@@ -133,7 +147,7 @@ fn read_part(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
             image_bytes,
             ..Input::default()
         }),
-        Some("input_audio") => return Err(sound_is_unpriced("input_audio")),
+        Some("input_audio") if sound.audio_bytes > 0 => draft.input.add(sound),
         _ => draft.input.has_unsized = true,
     }
     Ok(())
@@ -168,4 +182,33 @@ pub(crate) fn read_image_url(reader: &mut Reader<'_>) -> Read<u64> {
         }
     }
     Ok(bytes)
+}
+
+/// OpenAI's models count ten.
+const MOST_AUDIO_TOKENS_PER_SECOND: u64 = 16;
+
+/// A sound in base64, which is counted by its length and not as text.
+fn read_sound(reader: &mut Reader<'_>) -> Read<Input> {
+    let mut sound = Input::default();
+    if reader.peek() != Some(b'{') {
+        reader.skip()?;
+        return Ok(sound);
+    }
+    reader.object(|reader, name| {
+        if name != "data" || reader.peek() != Some(b'"') {
+            return reader.skip().map(|_| ());
+        }
+        let data = reader.text()?.raw();
+        let milliseconds = match BASE64_STANDARD.decode(data) {
+            Ok(bytes) => sound::most_milliseconds_of(&bytes),
+            // The provider may still make something of it.
+            Err(_) => sound::most_milliseconds(&[], data.len() as u64),
+        };
+        sound.audio_bytes = data.len() as u64;
+        sound.audio_tokens = milliseconds
+            .saturating_mul(MOST_AUDIO_TOKENS_PER_SECOND)
+            .div_ceil(1_000);
+        Ok(())
+    })?;
+    Ok(sound)
 }

@@ -12,12 +12,12 @@ use crate::{
     request::ReadError,
 };
 
-pub(super) fn body(refusal: &Refusal<'_>) -> Bytes {
+pub(crate) fn body(refusal: &Refusal<'_>) -> Bytes {
     headers::json(&json!({"error": error(refusal), "aipassport": refusal.passport()}))
 }
 
 /// Both formats of stream know this event: chat completions by its `error`, responses by its type.
-pub(super) fn event(refusal: &Refusal<'_>) -> Bytes {
+pub(crate) fn event(refusal: &Refusal<'_>) -> Bytes {
     let error = error(refusal);
     let event = json!({
         "type": "error",
@@ -69,7 +69,7 @@ fn kind_and_code(reason: &Reason<'_>) -> (&'static str, &'static str) {
 
 /// A 401 or 403 can only be about the provider credential, for the provider knows of no other; a
 /// 429 about its account's own money is no rate limit that waiting would lift.
-pub(super) fn is_about_credential(status: StatusCode, body: &[u8]) -> bool {
+pub(crate) fn is_about_credential(status: StatusCode, body: &[u8]) -> bool {
     let has_word = |word: &str| memmem::find(body, word.as_bytes()).is_some();
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => true,

@@ -1,13 +1,20 @@
-//! OpenAI: chat completions, responses and models.
+//! OpenAI: chat completions, responses, embeddings, images, audio and models.
 //!
-//! How requests are read is in `chat.rs` and `responses.rs`, how answers are metered in
-//! `usage.rs`, and how refusals look in `error.rs`.
+//! How requests are read is in the file of each (`chat.rs`, `responses.rs`, …), how answers are
+//! metered in `usage.rs` and `media_usage.rs`, and how refusals look in `error.rs`.
 
-mod chat;
+pub(crate) mod chat;
 pub(crate) mod content;
-mod error;
+mod embeddings;
+pub(crate) mod error;
+mod image_tokens;
+mod images;
+mod media_usage;
 mod responses;
+mod speech;
+mod stored;
 pub(crate) mod tools;
+mod transcriptions;
 mod usage;
 
 use aipassport_domain::authorization_details::Capability;
@@ -18,16 +25,20 @@ use http::{
 };
 
 use self::chat::Dialect;
-pub(crate) use self::usage::{ChatCompletions, Responses};
+pub(crate) use self::{
+    media_usage::{Embeddings, Images, Speech, Transcriptions},
+    usage::{ChatCompletions, Responses},
+};
 use crate::{
     adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, listed_model},
     draft::{Draft, Shape},
     headers,
     json::Reader,
     meter::StreamForm,
+    multipart::{Form, FormRules},
     prices::ServiceTier,
     refusal::Refusal,
-    request::{ReadError, ReadRequest},
+    request::{ObjectKind, ReadError, ReadRequest, StoredObject},
 };
 
 const ID: &str = "openai";
@@ -51,6 +62,8 @@ const CHAT: Dialect = Dialect {
     hidden_tokens: HIDDEN_TOKENS,
     takes_stream_options: true,
     has_service_tiers: true,
+    other: |_, reader, _| reader.skip().map(|_| ()),
+    finish: |_| {},
     shape: |draft| shape(draft, "max_completion_tokens"),
 };
 
@@ -58,6 +71,7 @@ fn shape(draft: &Draft, cap_member: &'static str) -> Shape {
     let has_dear_images = draft.model.as_ref().is_some_and(|model| model.starts_with(DEAR_IMAGES));
     Shape {
         cap_member,
+        heeds_no_other_cap: false,
         tokens_per_image: if has_dear_images {
             TOKENS_PER_DEAR_IMAGE
         } else {
@@ -101,12 +115,23 @@ impl ProviderAdapter for OpenAi {
     }
 
     fn route(&self, method: &Method, path: &str, query: Option<&str>) -> Option<Route> {
+        if let Some(route) = stored::route(method, path, query) {
+            return Some(route);
+        }
         if query.is_some_and(|query| !query.is_empty()) {
             return None;
         }
         let kind = match (method, path) {
             (&Method::POST, "/v1/chat/completions") => RouteKind::Call(Capability::Chat, Operation::ChatCompletions),
             (&Method::POST, "/v1/responses") => RouteKind::Call(Capability::Chat, Operation::Responses),
+            (&Method::POST, "/v1/embeddings") => RouteKind::Call(Capability::Embeddings, Operation::Embeddings),
+            (&Method::POST, "/v1/images/generations" | "/v1/images/edits") => {
+                RouteKind::Call(Capability::Images, Operation::Images)
+            }
+            (&Method::POST, "/v1/audio/speech") => RouteKind::Call(Capability::Audio, Operation::Speech),
+            (&Method::POST, "/v1/audio/transcriptions" | "/v1/audio/translations") => {
+                RouteKind::Call(Capability::Audio, Operation::Transcription)
+            }
             (&Method::GET, "/v1/models") => RouteKind::ListModels,
             (&Method::GET, path) => {
                 let id = path.strip_prefix("/v1/models/").and_then(listed_model)?;
@@ -124,8 +149,32 @@ impl ProviderAdapter for OpenAi {
     fn read(&self, request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
         match request.route.kind {
             RouteKind::Call(_, Operation::Responses) => responses::read(request),
+            RouteKind::Call(_, Operation::Embeddings) => embeddings::read(request),
+            RouteKind::Call(_, Operation::Images) => images::read(request),
+            RouteKind::Call(_, Operation::Speech) => speech::read(request),
             _ => chat::read(request, &CHAT),
         }
+    }
+
+    fn form_rules(&self, route: &Route) -> Option<&'static FormRules> {
+        match route.kind {
+            RouteKind::Call(_, Operation::Images) if route.upstream_path.ends_with("/edits") => Some(&images::EDIT),
+            RouteKind::Call(_, Operation::Transcription) => Some(&transcriptions::RULES),
+            _ => None,
+        }
+    }
+
+    fn read_form(&self, request: &Unread<'_>, form: &Form, most_bytes: u64) -> Result<ReadRequest, ReadError> {
+        match request.route.kind {
+            RouteKind::Call(_, Operation::Transcription) => transcriptions::read(request, form, most_bytes),
+            _ => images::read_edit(request, form),
+        }
+    }
+
+    fn kept_object(&self, answer: &[u8]) -> Option<StoredObject> {
+        let id = stored::id_in(answer)?;
+        let kind = ObjectKind::Response;
+        Some(StoredObject { kind, id })
     }
 
     fn request_headers(&self, client: &HeaderMap) -> HeaderMap {

@@ -53,6 +53,7 @@ struct ReportedUsage {
 #[derive(Default, Deserialize)]
 struct InputDetails {
     cached_tokens: Option<u64>,
+    audio_tokens: Option<u64>,
     cache_write_tokens: Option<u64>,
     cache_write_tokens_details: Option<CacheWrites>,
 }
@@ -65,12 +66,14 @@ struct CacheWrites {
 #[derive(Default, Deserialize)]
 struct OutputDetails {
     reasoning_tokens: Option<u64>,
+    audio_tokens: Option<u64>,
 }
 
 /// Looks at the data of one chunk of a chat completion, and returns where its usage stands.
 fn see_chunk(data: &[u8], seen: &mut Metered) -> Option<UsageMember> {
     if data == b"[DONE]" {
         seen.is_complete = true;
+        seen.is_usage_final |= seen.usage.is_some();
         return None;
     }
     match deltas::usage(data) {
@@ -91,6 +94,8 @@ fn see_chunk(data: &[u8], seen: &mut Metered) -> Option<UsageMember> {
         seen.output_bytes += data.len() as u64;
         return None;
     }
+    // Beside choices it is what was used so far, until the stream ends.
+    seen.is_usage_final |= chunk.has_counts && !chunk.has_choices;
     let range = chunk.usage?;
     Some(UsageMember {
         range,
@@ -139,7 +144,8 @@ impl Chunk {
                 "choices" if reader.peek() == Some(b'[') => reader.array(|reader| {
                     self.has_choices = true;
                     reader.object(|reader, name| match name {
-                        "delta" => reader.count_text(&mut seen.output_bytes).map(|_| ()),
+                        // Completions of a text have it bare.
+                        "delta" | "text" => reader.count_text(&mut seen.output_bytes).map(|_| ()),
                         _ => reader.skip().map(|_| ()),
                     })
                 })?,
@@ -181,7 +187,7 @@ fn read_event(data: &[u8], seen: &mut Metered) -> Result<(), ReadError> {
         "response" if reader.peek() == Some(b'{') => reader.object(|reader, name| {
             let value = reader.skip()?;
             if name == "usage" {
-                report(reader.slice(value), seen);
+                seen.is_usage_final |= report(reader.slice(value), seen);
             }
             Ok(())
         }),
@@ -203,7 +209,7 @@ fn see_body(body: &[u8], seen: &mut Metered) {
         match name {
             "usage" => {
                 let value = reader.skip()?;
-                report(reader.slice(value), seen);
+                seen.is_usage_final |= report(reader.slice(value), seen);
             }
             "error" => seen.has_failed |= reader.skip_some()?,
             _ => {
@@ -229,7 +235,9 @@ fn report(usage: &str, seen: &mut Metered) -> bool {
     let input = reported.prompt_tokens_details.or(reported.input_tokens_details);
     let output = reported.completion_tokens_details.or(reported.output_tokens_details);
 
-    let input = input.unwrap_or_default();
+    let (input, output) = (input.unwrap_or_default(), output.unwrap_or_default());
+    let audio_input_tokens = input.audio_tokens.unwrap_or_default();
+    let audio_output_tokens = output.audio_tokens.unwrap_or_default();
     let cached = input.cached_tokens.unwrap_or_default();
     let written = input.cache_write_tokens.unwrap_or_default();
     let written_long = input
@@ -239,14 +247,18 @@ fn report(usage: &str, seen: &mut Metered) -> bool {
         .min(written);
     seen.cache_writes.report(written, written - written_long, written_long);
     seen.report(Usage {
-        input_tokens: input_tokens.saturating_sub(cached).saturating_sub(written),
+        input_tokens: input_tokens
+            .saturating_sub(cached)
+            .saturating_sub(written)
+            .saturating_sub(audio_input_tokens),
         cached_input_tokens: cached,
+        audio_input_tokens,
         cache_write_5m_tokens: seen.cache_writes.short,
         cache_write_1h_tokens: seen.cache_writes.long(),
-        output_tokens,
-        reasoning_tokens: output.unwrap_or_default().reasoning_tokens.unwrap_or_default(),
+        output_tokens: output_tokens.saturating_sub(audio_output_tokens),
+        audio_output_tokens,
+        reasoning_tokens: output.reasoning_tokens.unwrap_or_default(),
         ..Usage::default()
     });
-    seen.is_usage_final = true;
     true
 }

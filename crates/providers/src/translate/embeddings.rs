@@ -153,14 +153,13 @@ impl Asked<'_> {
 #[derive(Serialize)]
 struct List<'a> {
     object: &'static str,
-    data: Vec<Embedding<'a>>,
+    data: Vec<Entry<'a>>,
     model: &'a str,
     usage: Usage,
 }
 
 #[derive(Serialize)]
-#[expect(clippy::struct_field_names, reason = "named as on the wire")]
-struct Embedding<'a> {
+struct Entry<'a> {
     object: &'static str,
     index: usize,
     embedding: Vector<'a>,
@@ -193,7 +192,7 @@ pub(super) fn answer(provider: ProviderFormat, body: &[u8], model: &str, is_base
         } else {
             Vector::Numbers(numbers)
         };
-        Ok(Embedding {
+        Ok(Entry {
             object: "embedding",
             index,
             embedding,

@@ -12,6 +12,7 @@ mod gemini;
 mod golden;
 mod headers;
 mod key_checks;
+mod media;
 mod meters;
 mod mistral;
 mod refusals;

@@ -75,8 +75,8 @@ fn threat_111_a_model_is_its_exact_id() {
 #[test]
 fn threat_112_what_raises_the_price_is_covered_or_refused() {
     for (path, members) in [
-        (CHAT, r#""audio":{"voice":"alloy","format":"mp3"}"#),
-        (CHAT, r#""modalities":["text","audio"]"#),
+        (CHAT, r#""audio":{"voice":{"id":"voice_1"},"format":"mp3"}"#),
+        (CHAT, r#""modalities":["text","video"]"#),
         (CHAT, r#""prediction":{"type":"content","content":"x"}"#),
         (CHAT, r#""service_tier":"scale""#),
         (RESPONSES, r#""service_tier":"ultrafast""#),
@@ -96,9 +96,11 @@ fn threat_112_what_raises_the_price_is_covered_or_refused() {
         let error = refused(path, members);
         assert!(matches!(error, ReadError::NotSupported { .. }), "{members}: {error}");
     }
-    let audio =
-        r#"{"model":"gpt-4o","messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{}}]}]}"#;
-    assert!(read(CHAT, audio).is_err());
+    let unpriced = with(
+        CHAT,
+        r#""modalities":["text","audio"],"audio":{"voice":"alloy","format":"mp3"}"#,
+    );
+    assert_eq!(unpriced.unwrap().call.cost, CallCost::Unpriced);
     for (path, members) in [
         (CHAT, r#""modalities":["text"]"#),
         (CHAT, r#""audio":null,"prediction":null"#),

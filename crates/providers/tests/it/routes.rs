@@ -1,5 +1,8 @@
 use aipassport_domain::authorization_details::Capability;
-use aipassport_providers::adapter::{self, Operation, RouteKind};
+use aipassport_providers::{
+    adapter::{self, Operation, RouteKind},
+    request::{ObjectKind, StoredObject},
+};
 use http::Method;
 
 #[test]
@@ -37,6 +40,18 @@ fn every_template_leads_to_its_operation() {
             RouteKind::CountTokens,
         ),
         ("anthropic", Method::GET, "/v1/models", RouteKind::ListModels),
+        (
+            "vllm",
+            Method::POST,
+            "/v1/chat/completions",
+            RouteKind::Call(Capability::Chat, Operation::ChatCompletions),
+        ),
+        (
+            "vllm",
+            Method::POST,
+            "/v1/completions",
+            RouteKind::Call(Capability::Chat, Operation::Completions),
+        ),
         (
             "anthropic",
             Method::GET,
@@ -130,8 +145,15 @@ fn threat_114_only_templates_pass_to_the_byte() {
         "/v1/models/..%2f..",
         "/v1/chat/",
         "/v1/chat/completions/",
-        "/v1/responses/resp_1",
-        "/v1/responses/resp_1/cancel",
+        "/v1/responses/",
+        "/v1/responses/resp_",
+        "/v1/responses/file_1",
+        "/v1/responses/resp_1/",
+        "/v1/responses/resp_1/content",
+        "/v1/responses/resp_1/cancel/",
+        "/v1/responses/resp_%31",
+        "/v1/responses/resp_1/../resp_2",
+        "/v1/responses/resp_1;x",
         "/v2/messages",
     ] {
         for provider in adapter::all() {
@@ -139,6 +161,70 @@ fn threat_114_only_templates_pass_to_the_byte() {
                 assert_eq!(provider.route(&method, path, None), None, "{} {path}", provider.id());
             }
         }
+    }
+}
+
+#[test]
+fn a_path_names_its_provider_by_its_first_segment_or_by_the_name_that_a_user_gave_it() {
+    let at = |path| adapter::at_path(path).map(|(adapter, id)| (adapter.id(), id.as_str().to_owned()));
+
+    assert_eq!(at("/openai/v1/models"), Some(("openai", "openai".to_owned())));
+    assert_eq!(at("/vllm/v1/models"), Some(("vllm", "vllm".to_owned())));
+    assert_eq!(
+        at("/custom/lab-2/v1/models"),
+        Some(("custom", "custom/lab-2".to_owned()))
+    );
+    for nobodys in [
+        "",
+        "/",
+        "/openai",
+        "/openai/",
+        "openai/v1/models",
+        "/custom",
+        "/custom/",
+        "/custom/lab",
+        "/custom/lab/",
+        "/custom//v1/models",
+        "/custom/Lab/v1/models",
+        "/custom/../openai/v1/models",
+        "/custom/%6cab/v1/models",
+        "/api/calls/1",
+    ] {
+        assert_eq!(at(nobodys), None, "{nobodys}");
+    }
+}
+
+#[test]
+fn threat_113_what_a_path_names_at_the_provider_has_an_owner() {
+    let openai = adapter::by_id("openai").unwrap();
+    let object = StoredObject {
+        kind: ObjectKind::Response,
+        id: "resp_0a-Z".to_owned(),
+    };
+    for (method, path, query) in [
+        (Method::GET, "/v1/responses/resp_0a-Z", None),
+        (Method::DELETE, "/v1/responses/resp_0a-Z", Some("")),
+        (Method::POST, "/v1/responses/resp_0a-Z/cancel", None),
+        (
+            Method::GET,
+            "/v1/responses/resp_0a-Z/input_items",
+            Some("limit=20&order=asc&after=msg_1"),
+        ),
+    ] {
+        let route = openai.route(&method, path, query).expect(path);
+        assert_eq!(route.kind, RouteKind::Stored(object.clone()), "{path}");
+        assert!(route.upstream_path.starts_with(path));
+    }
+    for (method, path, query) in [
+        (Method::POST, "/v1/responses/resp_1", None),
+        (Method::GET, "/v1/responses/resp_1/cancel", None),
+        (Method::DELETE, "/v1/responses/resp_1/input_items", None),
+        (Method::GET, "/v1/responses/resp_1", Some("stream=true")),
+        (Method::GET, "/v1/responses/resp_1/input_items", Some("limit=1&limit=2")),
+        (Method::GET, "/v1/responses/resp_1/input_items", Some("key=x")),
+        (Method::GET, "/v1/responses/resp_1/input_items", Some("after=%2e")),
+    ] {
+        assert_eq!(openai.route(&method, path, query), None, "{method} {path} {query:?}");
     }
 }
 

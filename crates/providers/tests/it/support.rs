@@ -26,6 +26,10 @@ pub(crate) const PATHS: [&str; 3] = [CHAT, RESPONSES, MESSAGES];
 /// Reading the snapshot takes longer than most tests.
 pub(crate) static PRICES: LazyLock<PriceBook> = LazyLock::new(|| PriceBook::embedded().unwrap());
 
+/// What users have said that servers of their own cost.
+pub(crate) static OWN_PRICES: LazyLock<PriceBook> =
+    LazyLock::new(|| PriceBook::parse(include_str!("../own_prices.json"), "sha256:own").unwrap());
+
 pub(crate) fn provider_of(path: &str) -> &'static dyn ProviderAdapter {
     let id = if path.starts_with(MESSAGES) {
         "anthropic"

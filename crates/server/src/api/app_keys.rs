@@ -66,7 +66,8 @@ async fn make(State(app): State<App>, headers: HeaderMap, bytes: Bytes) -> Answe
         name,
         authorization_details: access,
     };
-    let tool = new_app_key(app.making(), &app.config.grants, &app.prices, entered)?;
+    let prices = app.prices_of(&user.id).await?;
+    let tool = new_app_key(app.making(), &app.config.grants, &prices, entered)?;
     let event = own::event(&app, &user, Some(&tool.grant_id), tool.made.clone());
     let grant = app
         .store

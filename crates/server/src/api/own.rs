@@ -4,7 +4,8 @@ use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened, RevocationReason},
     client::{Client, ClientAuthentication, Registration},
     grant::Grant,
-    ids::{CredentialId, GrantId},
+    ids::{CredentialId, GrantId, ProviderId},
+    price_override::PriceOverride,
     secret::Secret,
 };
 use aipassport_store::{Page, ProviderCredential, User};
@@ -22,7 +23,7 @@ use super::problem::Problem;
 use crate::{
     app::App,
     caller,
-    entries::{NewClient, NewCredential, Refused, checked, new_client, new_credential},
+    entries::{NewClient, NewCredential, NewPrice, Refused, checked, new_client, new_credential, new_price},
     grant_view::GrantView,
 };
 
@@ -34,6 +35,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/api/credentials", get(credentials).post(add_credential))
         .route("/api/credentials/{id}", delete(remove_credential))
         .route("/api/credentials/{id}/check", post(check_credential))
+        .route("/api/prices", get(prices).post(set_price).delete(remove_price))
         .route("/api/clients", get(clients).post(add_client))
         .route("/api/grants", get(grants))
         .route("/api/grants/{id}", get(grant))
@@ -172,6 +174,47 @@ async fn remove_credential(State(app): State<App>, Path(id): Path<String>, heade
         .remove_credential(&id, &event(&app, &user, None, removed))
         .await?
     {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::NotFound)
+    }
+}
+
+// Prices.
+
+async fn prices(State(app): State<App>, headers: HeaderMap) -> Answer<Json<Vec<PriceOverride>>> {
+    let user = caller::reading(&app, &headers).await?;
+    Ok(Json(app.store.prices_of(&app.tenant_id, &user.id).await?))
+}
+
+async fn set_price(State(app): State<App>, headers: HeaderMap, bytes: Bytes) -> Answer<Json<PriceOverride>> {
+    let user = caller::changing(&app, &headers).await?;
+    let entered: NewPrice = body(&headers, &bytes)?;
+    let (price, set) = new_price(entered)?;
+    app.store
+        .set_price(&user.id, &price, &event(&app, &user, None, set))
+        .await?;
+    Ok(Json(price))
+}
+
+/// Which price: of every model, where none is named.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PriceOf {
+    provider: ProviderId,
+    model: Option<String>,
+}
+
+async fn remove_price(State(app): State<App>, Query(of): Query<PriceOf>, headers: HeaderMap) -> Answer<StatusCode> {
+    let user = caller::changing(&app, &headers).await?;
+    let PriceOf { provider, model } = of;
+    let removed = Happened::PriceRemoved {
+        provider: provider.clone(),
+        model: model.clone(),
+    };
+    let event = event(&app, &user, None, removed);
+    let removed = app.store.remove_price(&user.id, &provider, model.as_deref(), &event);
+    if removed.await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::NotFound)

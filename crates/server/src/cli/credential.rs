@@ -3,16 +3,17 @@
 use aipassport_domain::{
     audit::{Happened, KeyCheck},
     ids::{CredentialId, ProviderId},
+    secret::Secret,
     time::Timestamp,
 };
 use aipassport_store::{ProviderCredential, User};
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::{Data, Failure, Output, output::table, secret_from_stdin};
+use super::{Data, Failure, Output, output::table, price::Terms, secret_from_stdin};
 use crate::{
     config::Upstreams,
-    entries::{NewCredential, checked, new_credential},
+    entries::{NewCredential, checked, new_credential, new_price},
     gateway::Gateway,
 };
 
@@ -23,15 +24,21 @@ pub(super) enum CredentialCommand {
         /// Whose credential it is
         #[arg(long, value_name = "NAME")]
         user: String,
-        /// openai, anthropic, …
+        /// openai, ollama, …; custom/NAME for any other that speaks OpenAI's format
         #[arg(long)]
         provider: String,
         /// Another address than the provider's public one; the operator must allow its host and port
         #[arg(long, value_name = "URL")]
         base_url: Option<String>,
         /// Read the key from standard input
-        #[arg(long, required = true)]
+        #[arg(long, required_unless_present = "no_key")]
         key_stdin: bool,
+        /// A server of one's own that asks for no key
+        #[arg(long, conflicts_with = "key_stdin")]
+        no_key: bool,
+        /// What every model there costs; without a word on it, no budget can hold its calls
+        #[command(flatten)]
+        terms: Terms,
         /// Keep the key even if the provider does not accept it
         #[arg(long)]
         save_anyway: bool,
@@ -83,21 +90,29 @@ impl CredentialCommand {
                 user,
                 provider,
                 base_url,
+                no_key,
+                terms,
                 save_anyway,
                 ..
             } => {
                 let user = data.user_named(&user).await?;
+                // Refused before anything is added.
+                let price = terms.of(provider.clone(), None).map(new_price).transpose()?;
                 let entered = NewCredential {
                     provider,
-                    key: secret_from_stdin()?,
+                    key: if no_key { Secret::new("") } else { secret_from_stdin()? },
                     base_url,
                 };
                 let added = add(data, upstreams, &user, entered, save_anyway).await?;
+                if let Some((price, set)) = price {
+                    let event = data.event(Some(&user.id), None, set);
+                    data.store.set_price(&user.id, &price, &event).await?;
+                }
                 output.print(&added, |added| {
                     format!(
-                        "added {} (…{}) as {}: {}",
+                        "added {}{} as {}: {}",
                         added.provider,
-                        added.last_four,
+                        added.ending(" (…", ")"),
                         added.id,
                         added.check_words()
                     )
@@ -137,6 +152,14 @@ impl CredentialCommand {
 }
 
 impl Listed {
+    /// How the key ends, if there is one.
+    fn ending(&self, before: &str, after: &str) -> String {
+        match self.last_four.as_str() {
+            "" => String::new(),
+            last_four => format!("{before}{last_four}{after}"),
+        }
+    }
+
     fn cells(&self) -> Vec<String> {
         let last_used = self
             .last_used_at
@@ -144,7 +167,7 @@ impl Listed {
         vec![
             self.id.to_string(),
             self.provider.to_string(),
-            format!("…{}", self.last_four),
+            self.ending("…", ""),
             self.created_at.to_string(),
             last_used,
         ]

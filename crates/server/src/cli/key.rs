@@ -1,5 +1,7 @@
 //! `aipassport key`: app keys, for tools that only take a base URL and a key.
 
+use std::sync::Arc;
+
 use aipassport_domain::{
     audit::Happened,
     authorization_details::{self, AiAccess},
@@ -15,7 +17,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{Data, Failure, Output, output::table};
-use crate::entries::{self, MadeTool, fresh_app_key, new_app_key};
+use crate::{
+    entries::{self, MadeTool, fresh_app_key, new_app_key},
+    own_prices,
+};
 
 #[derive(Subcommand)]
 pub(super) enum KeyCommand {
@@ -129,7 +134,9 @@ impl KeyCommand {
 
 async fn add(data: &Data, defaults: &Defaults, new: NewKey) -> Result<Made, Failure> {
     let user = data.user_named(&new.user).await?;
-    let prices = PriceBook::embedded().map_err(|error| Failure::Said(error.to_string()))?;
+    let listed = PriceBook::embedded().map_err(|error| Failure::Said(error.to_string()))?;
+    let said = data.store.prices_of(&data.tenant_id, &user.id).await?;
+    let prices = own_prices::book(&Arc::new(listed), &said);
     let entered = entries::NewTool {
         authorization_details: new.access()?,
         name: new.name,

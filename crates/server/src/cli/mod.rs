@@ -30,6 +30,7 @@ mod doctor;
 mod grant;
 mod key;
 mod output;
+mod price;
 mod sandbox_provider;
 mod serve;
 mod user;
@@ -68,6 +69,9 @@ enum Command {
     /// Users' secrets at providers
     #[command(subcommand)]
     Credential(credential::CredentialCommand),
+    /// What users say that their providers' models cost
+    #[command(subcommand)]
+    Price(price::PriceCommand),
     /// Apps that may ask
     #[command(subcommand)]
     Client(client::ClientCommand),
@@ -137,6 +141,7 @@ async fn dispatch(
             let data = open(&arguments, clock, random).await?;
             command.run(&data, &upstreams, output).await?;
         }
+        Command::Price(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Client(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Grant(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Key(command) => {

@@ -6,7 +6,10 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::{Data, Failure, Output, secret_from_stdin};
-use crate::{entries::new_api_token, password::Passwords};
+use crate::{
+    entries::{new_api_token, new_time_zone},
+    password::Passwords,
+};
 
 const LONGEST_NAME: usize = 200;
 
@@ -27,6 +30,12 @@ pub(super) enum UserCommand {
     },
     /// Print a bearer for /api, and for approving, denying and revoking
     Token { name: String },
+    /// Have the days and months of an account's limits begin by the clock of a zone
+    SetTimeZone {
+        name: String,
+        /// IANA name, like Europe/Berlin
+        zone: String,
+    },
     /// Stop an account: it is signed out everywhere, and none of its apps may call
     Suspend { name: String },
     /// Let a suspended account, and what is left of its grants, go on
@@ -55,6 +64,13 @@ struct Shown {
     is_suspended: bool,
 }
 
+#[derive(Serialize)]
+struct Moved {
+    id: UserId,
+    name: String,
+    time_zone: String,
+}
+
 impl UserCommand {
     pub(super) async fn run(self, data: &Data, output: Output) -> Result<(), Failure> {
         match self {
@@ -73,6 +89,20 @@ impl UserCommand {
             Self::Token { name } => {
                 let issued = issue(data, &name).await?;
                 output.print(&issued, |issued| issued.token.clone());
+            }
+            Self::SetTimeZone { name, zone } => {
+                let user = data.user_named(&name).await?;
+                let (time_zone, chosen) = new_time_zone(&zone)?;
+                let event = data.event(Some(&user.id), None, chosen);
+                data.store.set_time_zone(&user.id, &time_zone, &event).await?;
+                let moved = Moved {
+                    id: user.id,
+                    name: user.name,
+                    time_zone,
+                };
+                output.print(&moved, |moved| {
+                    format!("{} goes by the clock of {}", moved.name, moved.time_zone)
+                });
             }
             Self::Suspend { name } => {
                 let user = data.user_named(&name).await?;
@@ -103,11 +133,7 @@ async fn add(
             "a name has 1 to {LONGEST_NAME} characters, none of them control characters"
         )));
     }
-    if jiff::tz::TimeZone::get(&time_zone).is_err() {
-        return Err(Failure::Said(format!(
-            "there is no time zone {time_zone:?}: write an IANA name like Europe/Berlin"
-        )));
-    }
+    let (time_zone, _) = new_time_zone(&time_zone)?;
     let password = if password_stdin {
         secret_from_stdin()?
     } else {

@@ -99,6 +99,9 @@ pub struct Tokens {
 pub struct Requests {
     /// The largest body that is read.
     pub body_limit: usize,
+    /// The largest form with a file in it. It passes through; only short ones, and those whose file
+    /// comes first, are held in memory.
+    pub upload_limit: usize,
     pub header_timeout: Duration,
     /// How long a body may take; also how long a client may read nothing of its answer.
     pub body_timeout: Duration,
@@ -154,6 +157,7 @@ impl Config {
             },
             requests: Requests {
                 body_limit: 20 * 1024 * 1024,
+                upload_limit: 26 * 1024 * 1024,
                 header_timeout: Duration::from_secs(20),
                 body_timeout: Duration::from_mins(1),
                 most_connections: 4096,

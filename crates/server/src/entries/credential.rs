@@ -5,7 +5,7 @@ use aipassport_domain::{
     ids::{CredentialId, ProviderId, UserId},
     secret::Secret,
 };
-use aipassport_providers::adapter;
+use aipassport_providers::adapter::{self, ProviderAdapter};
 use aipassport_store::{KeyChecked, ProviderCredential};
 
 use super::{Making, Refused};
@@ -16,6 +16,7 @@ const LONGEST_BASE_URL: usize = 500;
 
 pub struct NewCredential {
     pub provider: String,
+    /// Empty where a host of the user's own asks for none.
     pub key: Secret,
     /// Another address than the provider's public one. Whether it may be reached is decided when it
     /// is, on the connected socket.
@@ -33,15 +34,10 @@ pub fn new_credential(
         key,
         base_url,
     } = entered;
-    if adapter::by_id(&provider).is_none() {
-        let known: Vec<&str> = adapter::all().iter().map(|adapter| adapter.id()).collect();
-        return Err(Refused::field(
-            "provider",
-            format!("there is no provider {provider:?}: {}", known.join(", ")),
-        ));
-    }
+    let adapter = known_provider(&provider)?;
     let is_plain = key.expose().bytes().all(|byte| byte.is_ascii_graphic());
-    if !is_plain || key.expose().is_empty() || key.expose().len() > LONGEST_KEY {
+    let is_missing = key.expose().is_empty() && !adapter.is_self_hosted();
+    if !is_plain || is_missing || key.expose().len() > LONGEST_KEY {
         return Err(Refused::field(
             "key",
             "a key is one line of plain characters, without spaces",
@@ -50,7 +46,18 @@ pub fn new_credential(
     let base_url = base_url
         .filter(|url| !url.is_empty())
         .map(|url| plain_base_url(&url))
-        .transpose()?;
+        .transpose()?
+        .map(|url| match adapter.default_base_url() {
+            "" => url,
+            // The version is in our paths already.
+            _ => url.strip_suffix("/v1").map_or_else(|| url.clone(), str::to_owned),
+        });
+    if base_url.is_none() && adapter.default_base_url().is_empty() {
+        return Err(Refused::field(
+            "base_url",
+            "this provider has no address but yours: write its base URL, as its SDKs take it",
+        ));
+    }
 
     let id = CredentialId::new(making.random.id(making.now));
     let sealed = making
@@ -116,6 +123,18 @@ pub async fn checked(
     })
 }
 
+/// The provider with this id, be it one that a user brings.
+pub(super) fn known_provider(id: &str) -> Result<&'static dyn ProviderAdapter, Refused> {
+    adapter::by_id(id).ok_or_else(|| {
+        let known: Vec<&str> = adapter::all().iter().map(|adapter| adapter.id()).collect();
+        let known = known.join(", ");
+        Refused::field(
+            "provider",
+            format!("there is no provider {id:?}: {known}, or custom/NAME (a-z, 0-9 and -, at most 32) for another"),
+        )
+    })
+}
+
 /// An address without user, query or fragment.
 fn plain_base_url(text: &str) -> Result<String, Refused> {
     let wrong = || {
@@ -140,7 +159,61 @@ fn plain_base_url(text: &str) -> Result<String, Refused> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use aipassport_domain::ids::TenantId;
+
     use super::*;
+    use crate::{
+        random::{Random, SeededRandom},
+        vault::KeyEncryptionKey,
+    };
+
+    /// What is stored of a credential, or the field that is wrong.
+    fn entered(provider: &str, key: &str, base_url: Option<&str>) -> Result<Option<String>, &'static str> {
+        let random: Arc<dyn Random> = Arc::new(SeededRandom::from_seed(1));
+        let (tenant_id, key_encryption_key) = (TenantId::first(), KeyEncryptionKey::from_bytes([7; 32]));
+        let wrapped = key_encryption_key
+            .wrap_new_data_key(&tenant_id, random.as_ref())
+            .unwrap();
+        let making = Making {
+            vault: &key_encryption_key.open_vault(&tenant_id, &wrapped).unwrap(),
+            random: &random,
+            tenant_id: &tenant_id,
+            now: aipassport_domain::fixtures::NOW,
+        };
+        let new = NewCredential {
+            provider: provider.to_owned(),
+            key: Secret::new(key),
+            base_url: base_url.map(str::to_owned),
+        };
+        let made = new_credential(making, &UserId::new("user"), new);
+        made.map(|(credential, _)| credential.base_url)
+            .map_err(|refused| refused.field)
+    }
+
+    #[test]
+    fn a_host_of_ones_own_may_ask_for_no_key() {
+        assert_eq!(entered("openai", "", None), Err("key"));
+        assert_eq!(entered("ollama", "", None), Ok(None));
+        assert!(entered("custom/lab", "", Some("http://10.0.0.1/v1")).is_ok());
+    }
+
+    #[test]
+    fn a_base_url_is_as_sdks_take_it() {
+        let vllm = |url| entered("vllm", "", Some(url)).unwrap().unwrap();
+
+        assert_eq!(vllm("http://10.0.0.1:8000/v1/"), "http://10.0.0.1:8000");
+        assert_eq!(vllm("http://10.0.0.1:8000"), "http://10.0.0.1:8000");
+        let custom = entered("custom/lab", "k", Some("https://models.example/api/v4/"));
+        assert_eq!(custom, Ok(Some("https://models.example/api/v4".to_owned())));
+        assert_eq!(entered("custom/lab", "k", None), Err("base_url"));
+        assert_eq!(
+            entered("custom/Lab", "k", Some("https://models.example")),
+            Err("provider")
+        );
+        assert_eq!(entered("custom", "k", Some("https://models.example")), Err("provider"));
+    }
 
     #[test]
     fn a_base_url_has_no_user_query_or_fragment() {

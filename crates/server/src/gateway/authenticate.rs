@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use aipassport_domain::{ids::ProviderId, time::Timestamp};
-use aipassport_providers::adapter::ProviderAdapter;
 use http::{HeaderMap, header, request};
 
 use super::{
@@ -72,9 +71,15 @@ impl Caller {
     }
 
     /// Checks that the user has a key at the provider: without one there is nothing to hold for.
-    pub(super) fn check_has_key_for(&self, adapter: &dyn ProviderAdapter) -> Result<(), GatewayError> {
-        let destination = self.grant.destination(adapter.id());
+    pub(super) fn check_has_key_for(&self, provider: &ProviderId) -> Result<(), GatewayError> {
+        let destination = self.grant.destination(provider);
         destination.map(|_| ()).ok_or(GatewayError::NoCredential)
+    }
+
+    /// Whether the grant lets the provider keep what it makes.
+    pub(super) fn has_stored_state(&self, provider: &ProviderId) -> bool {
+        let access = self.grant.grant().access_to(provider);
+        access.is_some_and(|access| access.features.stored_state)
     }
 
     /// The same caller by what the store says now, for answers that no ledger checks.

@@ -3,7 +3,7 @@
 
 use aipassport_domain::{
     audit::CallOutcome,
-    ids::GrantId,
+    ids::{GrantId, ProviderId},
     ledger::{LimitReached, LimitRule},
     policy::Denial,
     time::Timestamp,
@@ -37,6 +37,8 @@ pub(super) enum GatewayError {
     /// A bare model id on `/v1` that several providers of the grant know.
     #[error("{model} is offered by several providers; say which: {choices}")]
     AmbiguousModel { model: String, choices: String },
+    #[error("there is no such object, or it is not this grant's")]
+    NoSuchObject,
     #[error(transparent)]
     Body(#[from] BodyError),
     #[error(transparent)]
@@ -83,6 +85,8 @@ impl Shape {
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) shape: Shape,
+    /// Whose metadata a challenge points to; `None` for those of all providers.
+    pub(super) provider: Option<&'a ProviderId>,
     pub(super) request_id: &'a str,
     pub(super) grant_id: Option<&'a GrantId>,
     pub(super) now: Timestamp,
@@ -94,6 +98,8 @@ impl GatewayError {
         match self {
             Self::Ended(ending) => ending.outcome(),
             Self::Upstream(UpstreamError::TimedOut) => CallOutcome::TimedOut,
+            // An upload that did not come to its end.
+            Self::Unreadable(_) | Self::Body(_) => CallOutcome::NotSent,
             _ => CallOutcome::UpstreamFailed,
         }
     }
@@ -129,7 +135,7 @@ impl GatewayError {
         let head = response.headers_mut();
         head.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if status == StatusCode::UNAUTHORIZED {
-            head.insert(header::WWW_AUTHENTICATE, self.challenge(app, asked.shape));
+            head.insert(header::WWW_AUTHENTICATE, self.challenge(app, asked.provider));
         }
         if let Some(seconds) = refusal.retry_after_seconds {
             head.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -163,6 +169,7 @@ impl GatewayError {
             Self::Malformed(text) => Reason::Malformed(text),
             Self::NotFound => Reason::NotFound,
             Self::NoSuchModel(model) => Reason::NoSuchModel(model),
+            Self::NoSuchObject => Reason::NoSuchObject,
             Self::Body(BodyError::TooLarge) => Reason::TooLarge,
             Self::Body(BodyError::UnsupportedMediaType) => Reason::UnsupportedMediaType,
             Self::Body(BodyError::TimedOut) => Reason::BodyTimedOut,
@@ -194,17 +201,14 @@ impl GatewayError {
 
     /// RFC 6750, section 3, and RFC 9728, section 5.1. `Bearer` comes first: some clients read no
     /// other challenge.
-    fn challenge(&self, app: &App, shape: Shape) -> HeaderValue {
+    fn challenge(&self, app: &App, provider: Option<&ProviderId>) -> HeaderValue {
         let error = match self {
             // A request without a credential is told of no error (RFC 6750, section 3.1).
             Self::NoToken => "",
             _ => r#"error="invalid_token", "#,
         };
-        let url = &app.config.public_url;
-        let (slash, path) = match shape {
-            Shape::Provider(adapter) => ("/", adapter.id()),
-            Shape::Face | Shape::Plain => ("", ""),
-        };
+        let (url, path) = (&app.config.public_url, provider.map_or("", ProviderId::as_str));
+        let slash = if path.is_empty() { "" } else { "/" };
         let challenge = format!(
             r#"Bearer realm="aipassport", {error}resource_metadata="{url}/.well-known/oauth-protected-resource{slash}{path}""#
         );

@@ -16,14 +16,17 @@ use std::{
 use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
     grant::Grant,
-    ids::GrantId,
+    ids::{GrantId, ProviderId},
     time::Timestamp,
 };
-use aipassport_providers::adapter::{self, ProviderAdapter};
+use aipassport_providers::{
+    adapter::{self, ProviderAdapter},
+    prices::PriceBook,
+};
 use aipassport_store::{LiveGrant, ProviderCredential, StoreError};
 
 use super::upstream::target::{Target, TargetError};
-use crate::{app::App, config::Upstreams};
+use crate::{app::App, config::Upstreams, own_prices};
 
 const MOST_SNAPSHOTS: usize = 10_000;
 /// How often a credential's use is written down.
@@ -37,6 +40,7 @@ pub(super) struct Grants {
 /// A grant as it was at its version, and where its calls go.
 pub(super) struct Snapshot {
     live: LiveGrant,
+    prices: Arc<PriceBook>,
     destinations: Vec<Destination>,
     loaded_at: Instant,
 }
@@ -70,7 +74,7 @@ impl Grants {
         let Some(live) = app.store.live_grant(&app.tenant_id, id).await? else {
             return Ok(None);
         };
-        let snapshot = Arc::new(Snapshot::of(live, &app.config.upstreams, loaded_at));
+        let snapshot = Arc::new(Snapshot::of(app, live, loaded_at));
         let mut snapshots = self.snapshots.write().unwrap_or_else(PoisonError::into_inner);
         if snapshots.len() >= MOST_SNAPSHOTS {
             snapshots.clear();
@@ -88,7 +92,8 @@ impl Grants {
 }
 
 impl Snapshot {
-    fn of(live: LiveGrant, upstreams: &Upstreams, loaded_at: Instant) -> Self {
+    fn of(app: &App, live: LiveGrant, loaded_at: Instant) -> Self {
+        let upstreams = &app.config.upstreams;
         let destinations = live.credentials.iter().filter_map(|credential| {
             let adapter = adapter::by_id(credential.provider.as_str())?;
             Some(Destination {
@@ -99,6 +104,7 @@ impl Snapshot {
         });
         Self {
             destinations: destinations.collect(),
+            prices: own_prices::book(&app.prices, &live.prices),
             live,
             loaded_at,
         }
@@ -106,6 +112,11 @@ impl Snapshot {
 
     pub(super) fn grant(&self) -> &Grant {
         &self.live.grant
+    }
+
+    /// What models cost the grant's user. A call keeps the book it was admitted by.
+    pub(super) fn prices(&self) -> &Arc<PriceBook> {
+        &self.prices
     }
 
     /// Whether something other than the grant's own state ended it: its client, its user, or the
@@ -126,10 +137,10 @@ impl Snapshot {
         self.destinations.iter().map(|destination| &destination.credential)
     }
 
-    pub(super) fn destination(&self, provider: &str) -> Option<&Destination> {
+    pub(super) fn destination(&self, provider: &ProviderId) -> Option<&Destination> {
         self.destinations
             .iter()
-            .find(|destination| destination.credential.provider.as_str() == provider)
+            .find(|destination| destination.credential.provider == *provider)
     }
 
     /// Whether it was read from the store at `arrived` or later. A refusal that rests on an older

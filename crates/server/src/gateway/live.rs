@@ -84,7 +84,7 @@ pub(super) struct Registration {
 
 impl LiveCalls {
     pub(super) fn enter(app: &App, caller: &Caller, call: Call, open: &OpenReservation) -> Registration {
-        let destination = caller.grant.destination(call.provider.as_str());
+        let destination = caller.grant.destination(&call.provider);
         let live = Arc::new(LiveCall {
             credential_id: destination.map(|destination| destination.credential.id.clone()),
             id: open.permit().call_id().clone(),
@@ -140,7 +140,7 @@ impl LiveCall {
     /// The key that it was made with, where that is no longer the one in use.
     pub(super) fn replaced_credential(&self) -> Option<&CredentialId> {
         let snapshot = self.snapshot();
-        let in_use = snapshot.destination(self.call.provider.as_str());
+        let in_use = snapshot.destination(&self.call.provider);
         let in_use = in_use.map(|destination| &destination.credential.id);
         self.credential_id
             .as_ref()

@@ -5,11 +5,11 @@
 //! `domain` crate, what a request and an answer mean is the `providers` crate's, and money is held
 //! and charged in `store`. How tokens are given, and how users decide, is not known here.
 
-use aipassport_domain::{audit::KeyCheck, ids::GrantId};
-use aipassport_providers::{
-    adapter::{self, ProviderAdapter},
-    translate::Lost,
+use aipassport_domain::{
+    audit::KeyCheck,
+    ids::{GrantId, ProviderId},
 };
+use aipassport_providers::{adapter::ProviderAdapter, translate::Lost};
 use aipassport_store::ProviderCredential;
 use axum::{
     Router,
@@ -39,9 +39,11 @@ mod proxy;
 mod read;
 mod redact;
 mod refusals;
+mod stored;
 mod stream;
 mod tokens;
 mod translation;
+mod upload;
 mod upstream;
 mod watch;
 
@@ -105,18 +107,17 @@ pub fn routes() -> Router<App> {
         .route("/v1/{*operation}", any(face::call))
 }
 
-/// The provider whose path this is: its id, and something behind it.
-pub fn provider_at(path: &str) -> Option<&'static dyn ProviderAdapter> {
-    let (id, rest) = path.strip_prefix('/')?.split_once('/')?;
-    adapter::by_id(id).filter(|_| !rest.is_empty())
-}
-
-/// Answers a request on a provider's path.
-pub async fn call(app: &App, adapter: &'static dyn ProviderAdapter, request: Request) -> Response {
+/// Answers a request on the path of `provider`, which `adapter` speaks for.
+pub async fn call(
+    app: &App,
+    adapter: &'static dyn ProviderAdapter,
+    provider: ProviderId,
+    request: Request,
+) -> Response {
     let via = Via {
         shape: Shape::Provider(adapter),
         translation: None,
         lost: Lost::default(),
     };
-    proxy::answer(app, adapter, via, request).await
+    proxy::answer(app, (adapter, provider), via, request).await
 }

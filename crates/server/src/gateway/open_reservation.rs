@@ -1,6 +1,9 @@
 //! The hold of a call under way. Whatever becomes of the call, dropping this settles it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aipassport_domain::{
     audit::CallOutcome,
@@ -10,12 +13,15 @@ use aipassport_domain::{
     time::Timestamp,
     usage::{TruthLabel, Usage},
 };
-use aipassport_providers::meter::{Charge, Meter, Metering, StreamForm};
+use aipassport_providers::{
+    meter::{Charge, Meter, Metering, StreamForm},
+    prices::PriceBook,
+};
 use aipassport_store::{Ledger, ReserveError};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use super::error::GatewayError;
+use super::{error::GatewayError, upload::Delivery};
 use crate::app::App;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -30,6 +36,7 @@ pub(super) struct OpenReservation {
     app: App,
     reservation: Reservation,
     metering: Metering,
+    prices: Arc<PriceBook>,
     spent: Spent,
     outcome: Option<CallOutcome>,
     status: Option<StatusCode>,
@@ -45,8 +52,8 @@ pub(super) struct OpenReservation {
 enum Spent {
     /// The request has not left the broker.
     NotSent,
-    /// The request was sent, and the provider has not answered.
-    Unknown,
+    /// The request was sent, or an upload is on its way, and the provider has not answered.
+    Unknown(Option<Arc<Delivery>>),
     /// The provider refused the request, and bills nothing for it.
     Refused,
     /// What the meter has seen of the answer tells.
@@ -59,6 +66,7 @@ impl OpenReservation {
         app: &App,
         permit: Permit,
         metering: &Metering,
+        prices: &Arc<PriceBook>,
         now: Timestamp,
     ) -> Result<Self, GatewayError> {
         let reservation = app.store.reserve(permit, now).await?;
@@ -66,6 +74,7 @@ impl OpenReservation {
             app: app.clone(),
             reservation,
             metering: metering.clone(),
+            prices: Arc::clone(prices),
             spent: Spent::NotSent,
             outcome: None,
             status: None,
@@ -96,9 +105,10 @@ impl OpenReservation {
         self.started_at
     }
 
-    /// The request is about to leave the broker.
-    pub(super) fn sent(&mut self) {
-        self.spent = Spent::Unknown;
+    /// The request is about to leave the broker; how far it has come, where it leaves in pieces,
+    /// `delivery` tells.
+    pub(super) fn sent(&mut self, delivery: Option<Arc<Delivery>>) {
+        self.spent = Spent::Unknown(delivery);
     }
 
     /// The request came back unsent, to the last byte.
@@ -123,6 +133,11 @@ impl OpenReservation {
             Spent::Metered(meter) => meter.feed(piece),
             _ => piece,
         }
+    }
+
+    /// Whether the answer passes piece by piece, and not as one document.
+    pub(super) fn passes_in_pieces(&self) -> bool {
+        matches!(&self.spent, Spent::Metered(meter) if meter.passes_in_pieces())
     }
 
     /// How the events of the answer stand one after the other, if it is a stream of them.
@@ -164,14 +179,16 @@ impl OpenReservation {
         };
         match &self.spent {
             Spent::NotSent | Spent::Refused => free,
+            // Nobody can have worked on a form whose end has not left.
+            Spent::Unknown(Some(delivery)) if !delivery.is_complete() => free,
             // The provider may be at work on it, so whoever reserved it pays for it.
-            Spent::Unknown => Charge {
+            Spent::Unknown(_) => Charge {
                 cost: held,
                 label: TruthLabel::WorstCase,
                 ..free
             },
             Spent::Metered(meter) => {
-                let charge = self.metering.charge(&self.app.prices, &meter.metered(), held);
+                let charge = self.metering.charge(&self.prices, &meter.metered(), held);
                 Charge {
                     cost: charge.cost.min(held),
                     ..charge
@@ -206,7 +223,10 @@ impl OpenReservation {
             label,
             outcome: self.outcome(),
             usage,
-            price_digest: self.app.prices.digest().to_owned(),
+            price_digest: self
+                .prices
+                .digest_of(self.permit().provider(), self.permit().model())
+                .to_owned(),
             ..self.reservation.released()
         }
     }

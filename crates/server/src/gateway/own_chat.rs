@@ -4,7 +4,7 @@
 //! What apps sent to 0.2, `{model, messages}`, is put into the provider's words by the `translate` module
 //! of the `providers` crate. From there on a call is like any other: `proxy.rs`.
 
-use aipassport_domain::{authorization_details::AiAccess, grant::Grant};
+use aipassport_domain::{authorization_details::AiAccess, grant::Grant, ids::ProviderId};
 use aipassport_providers::{
     adapter::{self, ProviderAdapter},
     translate::{self, Address, Lost},
@@ -31,13 +31,13 @@ const ANTHROPIC_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 pub(super) async fn chat(State(app): State<App>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     match addressed(&app, head, body).await {
-        Ok((adapter, request)) => {
+        Ok((addressed, request)) => {
             let via = Via {
                 shape: Shape::Plain,
                 translation: None,
                 lost: Lost::default(),
             };
-            proxy::answer(&app, adapter, via, request).await
+            proxy::answer(&app, addressed, via, request).await
         }
         Err(error) => plain::respond(&app, Err(error)),
     }
@@ -48,19 +48,22 @@ async fn addressed(
     app: &App,
     mut head: request::Parts,
     body: Body,
-) -> Result<(&'static dyn ProviderAdapter, Request), GatewayError> {
+) -> Result<((&'static dyn ProviderAdapter, ProviderId), Request), GatewayError> {
     let caller = authenticate(app, &head, None, app.clock.now()).await?;
     let mut body = RequestBody::Unread(body);
     let body = body.read(app, &caller.token.grant_id, &head.headers).await?;
     let model = Address::read(&body)?.model;
     let access = access_for(caller.grant.grant(), &model).ok_or(GatewayError::NotFound)?;
-    let adapter = adapter::by_id(access.provider.as_str()).ok_or(GatewayError::NotFound)?;
+    let provider = &access.provider;
+    let adapter = adapter::by_id(provider.as_str()).ok_or(GatewayError::NotFound)?;
 
     let (path, body) = translate::own_chat(adapter.id(), body)?;
-    head.uri = Uri::try_from(format!("/{}{path}", access.provider)).map_err(|_| GatewayError::NotFound)?;
+    let path = format!("/{provider}{path}");
+    let addressed = adapter::at_path(&path).ok_or(GatewayError::NotFound)?;
+    head.uri = Uri::try_from(path).map_err(|_| GatewayError::NotFound)?;
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.entry("anthropic-version").or_insert(ANTHROPIC_VERSION);
-    Ok((adapter, Request::from_parts(head, Body::from(body))))
+    Ok((addressed, Request::from_parts(head, Body::from(body))))
 }
 
 /// What covers the model; where nothing does, the first, by which the call is then refused.

@@ -3,13 +3,13 @@
 use std::{panic::AssertUnwindSafe, time::Instant};
 
 use aipassport_domain::{
-    ids::{CallId, GrantId, ProviderId},
+    ids::{CallId, ProviderId},
     policy,
     time::Timestamp,
 };
 use aipassport_providers::{
     adapter::{ProviderAdapter, Route, RouteKind, Unread},
-    request::ReadRequest,
+    request::{ReadRequest, Storing},
     translate::Lost,
 };
 use axum::{body::Body, extract::Request, response::Response};
@@ -25,9 +25,10 @@ use super::{
     open_reservation::OpenReservation,
     own_grant,
     read::RequestBody,
+    stored,
     stream::meter,
     translation::Translation,
-    upstream::{Outgoing, forward},
+    upstream::{Outgoing, OutgoingBody, forward},
 };
 use crate::app::App;
 
@@ -60,15 +61,20 @@ struct Arrival {
     model: Option<String>,
 }
 
-/// Answers a request on `adapter`'s path, whatever becomes of it.
-pub(super) async fn answer(app: &App, adapter: &'static dyn ProviderAdapter, via: Via, request: Request) -> Response {
+/// Answers a request on the path of `provider`, which `adapter` speaks for, whatever becomes of it.
+pub(super) async fn answer(
+    app: &App,
+    (adapter, provider): (&'static dyn ProviderAdapter, ProviderId),
+    via: Via,
+    request: Request,
+) -> Response {
     let at = app.clock.now();
     let arrived = Instant::now();
     let (head, body) = request.into_parts();
     let mut arrival = Arrival {
         adapter,
         via,
-        provider: ProviderId::new(adapter.id()),
+        provider,
         head,
         body: RequestBody::Unread(body),
         id: CallId::new(app.random.id(at)),
@@ -106,29 +112,43 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     let caller = authenticate(app, &arrival.head, Some(&arrival.provider), arrival.at).await?;
     arrival.caller = Some(caller.clone());
     let route = arrival.route()?;
-    if let RouteKind::ListModels | RouteKind::GetModel(_) = &route.kind {
-        let models = own_grant::models(app, adapter, caller, &route.kind).await?;
+    if let RouteKind::ListModels | RouteKind::GetModel(_) | RouteKind::Constant(_) = &route.kind {
+        let models = own_grant::models(app, (adapter, &arrival.provider), caller, &route.kind).await?;
         return Ok(arrival.answer_with(models));
     }
-    caller.check_has_key_for(adapter)?;
+    caller.check_has_key_for(&arrival.provider)?;
 
-    let request = arrival.read(app, &caller.token.grant_id, &route).await?;
+    let grant_id = &caller.token.grant_id;
+    let mut request = arrival.read(app, &caller, &route).await?;
     arrival.model = Some(request.call.model.clone());
+    if caller.has_stored_state(&arrival.provider) {
+        request.store_unsaid();
+    }
 
     let permit = policy::authorize(caller.grant.grant(), &request.call, arrival.id.clone(), arrival.at)?;
+    stored::check_names(app, grant_id, &arrival.provider, &request.names).await?;
 
-    let mut open = OpenReservation::reserve(app, permit, &request.metering, arrival.at).await?;
+    let prices = caller.grant.prices();
+    let mut open = OpenReservation::reserve(app, permit, &request.metering, prices, arrival.at).await?;
 
     let call = LiveCalls::enter(app, &caller, request.call, &open);
     let outgoing = Outgoing {
         method: arrival.head.method.clone(),
         path: route.upstream_path,
         headers: adapter.request_headers(&arrival.head.headers),
-        body: request.body.with_output_cap(open.output_cap()),
+        body: match arrival.body.take_form() {
+            Some(form) => OutgoingBody::Form(form),
+            None => OutgoingBody::Document(request.body.with_output_cap(open.output_cap()).into()),
+        },
     };
-    let forwarding = forward(app, &caller, adapter, outgoing, &mut open);
+    let forwarding = forward(app, &caller, adapter, &arrival.provider, outgoing, &mut open);
     let forwarded = call.unless_ended(forwarding).await;
-    let answer = forwarded.inspect_err(|error| open.end(error.outcome()))?;
+    let mut answer = forwarded.inspect_err(|error| open.end(error.outcome()))?;
+    if let Storing::Asked(Some(_)) = request.storing {
+        let recording = stored::record(app, adapter, open.permit(), &mut answer);
+        let recorded = call.unless_ended(recording).await;
+        recorded.inspect_err(|error| open.end(error.outcome()))?;
+    }
 
     meter(app, adapter, &arrival.via, answer, open, call)
 }
@@ -142,22 +162,32 @@ impl Arrival {
             return Err(policy::Denial::FeatureNotGranted("upgraded connections").into());
         }
         let path = uri.path().strip_prefix('/');
-        let path = path.and_then(|path| path.strip_prefix(self.adapter.id()));
+        let path = path.and_then(|path| path.strip_prefix(self.provider.as_str()));
         path.filter(|_| uri.authority().is_none())
             .and_then(|path| self.adapter.route(&self.head.method, path, uri.query()))
             .ok_or(GatewayError::NotFound)
     }
 
     /// Step 2: from bytes to the call that policy decides on. What is kept in memory is the grant's.
-    async fn read(&mut self, app: &App, grant_id: &GrantId, route: &Route) -> Result<ReadRequest, GatewayError> {
-        let body = self.body.read(app, grant_id, &self.head.headers).await?;
-        Ok(self.adapter.read(&Unread {
+    async fn read(&mut self, app: &App, caller: &Caller, route: &Route) -> Result<ReadRequest, GatewayError> {
+        let grant_id = &caller.token.grant_id;
+        let mut unread = Unread {
             provider: &self.provider,
             route,
             headers: &self.head.headers,
-            body,
-            prices: &app.prices,
-        })?)
+            body: Bytes::new(),
+            prices: caller.grant.prices(),
+        };
+        if let RouteKind::Stored(object) = &route.kind {
+            let model = stored::model_of(app, grant_id, &self.provider, object).await?;
+            return Ok(ReadRequest::about_stored(&self.provider, model));
+        }
+        if let Some(rules) = self.adapter.form_rules(route) {
+            let upload = self.body.read_form(app, grant_id, &self.head.headers, rules).await?;
+            return Ok(self.adapter.read_form(&unread, upload.form(), upload.most_bytes())?);
+        }
+        unread.body = self.body.read(app, grant_id, &self.head.headers).await?;
+        Ok(self.adapter.read(&unread)?)
     }
 
     /// What was worked out here, without the provider.
@@ -198,6 +228,7 @@ impl Arrival {
     fn asked(&self) -> Asked<'_> {
         Asked {
             shape: self.via.shape,
+            provider: matches!(self.via.shape, Shape::Provider(_)).then_some(&self.provider),
             request_id: self.id.as_str(),
             grant_id: self.caller.as_ref().map(|caller| &caller.token.grant_id),
             now: self.at,

@@ -1,6 +1,7 @@
 //! The body of a request, taken off the wire for step 2.
 
 use aipassport_domain::ids::GrantId;
+use aipassport_providers::multipart::FormRules;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, header};
@@ -8,12 +9,14 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
-use super::bodies::Allowance;
+use super::{bodies::Allowance, error::GatewayError, upload::Upload};
 use crate::app::App;
 
 /// The body of a request, read at most once however often the call is decided.
 pub(super) enum RequestBody {
     Unread(Body),
+    /// As far as the decision needs it.
+    Form(Box<Upload>),
     Read {
         bytes: Bytes,
         /// What the bytes take, for as long as they are here.
@@ -25,7 +28,7 @@ pub(super) enum RequestBody {
 pub(super) enum BodyError {
     #[error("the body is too large")]
     TooLarge,
-    #[error("the body must be application/json, in UTF-8 and not compressed")]
+    #[error("the body must be of the type that this path takes, in UTF-8 and not compressed")]
     UnsupportedMediaType,
     #[error("the body did not arrive in time")]
     TimedOut,
@@ -53,30 +56,68 @@ impl RequestBody {
         }
         match self {
             Self::Read { bytes, .. } => Ok(bytes.clone()),
-            Self::Unread(_) => Err(BodyError::Broken),
+            Self::Unread(_) | Self::Form(_) => Err(BodyError::Broken),
         }
+    }
+
+    /// Reads a form as far as its call's decision needs it.
+    pub(super) async fn read_form(
+        &mut self,
+        app: &App,
+        grant_id: &GrantId,
+        headers: &HeaderMap,
+        rules: &'static FormRules,
+    ) -> Result<&Upload, GatewayError> {
+        if let Self::Unread(body) = self {
+            let upload = Upload::read(app, grant_id, headers, rules, body).await?;
+            *self = Self::Form(Box::new(upload));
+        }
+        match self {
+            Self::Form(upload) => Ok(upload),
+            Self::Unread(_) | Self::Read { .. } => Err(BodyError::Broken.into()),
+        }
+    }
+
+    /// The form, once the call has been decided: what of it is here, and the rest.
+    pub(super) fn take_form(&mut self) -> Option<Box<Upload>> {
+        match std::mem::replace(self, Self::Unread(Body::empty())) {
+            Self::Form(upload) => Some(upload),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+}
+
+fn check_headers(headers: &HeaderMap, limit: usize) -> Result<(), BodyError> {
+    check_length(headers, limit)?;
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    match (kinds.next(), kinds.next()) {
+        (Some(kind), None) if is_plain(headers) && is_media_type(kind, "application/json") && is_utf8(kind) => Ok(()),
+        _ => Err(BodyError::UnsupportedMediaType),
     }
 }
 
 /// Refuses before a byte of the body is read, so that a client that waits for `100 Continue` need
 /// not send it.
-fn check_headers(headers: &HeaderMap, limit: usize) -> Result<(), BodyError> {
+pub(super) fn check_length(headers: &HeaderMap, limit: usize) -> Result<(), BodyError> {
     let length = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok());
     if length.is_some_and(|length| length.parse::<usize>().map_or(true, |length| length > limit)) {
         return Err(BodyError::TooLarge);
     }
-    // A compressed body could be a bomb, and two readers could disagree on what it says.
-    let is_plain = headers
+    Ok(())
+}
+
+/// Whether the body comes as it is. A compressed one could be a bomb, and two readers could disagree
+/// on what it says.
+pub(super) fn is_plain(headers: &HeaderMap) -> bool {
+    headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
-        .all(|coding| coding == "identity");
-    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
-    match (kinds.next(), kinds.next()) {
-        (Some(kind), None) if is_plain && is_media_type(kind, "application/json") && is_utf8(kind) => Ok(()),
-        _ => Err(BodyError::UnsupportedMediaType),
-    }
+        .all(|coding| coding == "identity")
 }
 
 /// Whether a `Content-Type` is `media_type`, whatever its parameters.

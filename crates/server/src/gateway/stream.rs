@@ -35,7 +35,7 @@ pub(super) fn meter(
     let form = open.stream_form();
     let (id, now) = (call.live().id(), app.clock.now());
     let mut head = match &via.translation {
-        Some(translation) => translation.head(&answer.headers, form),
+        Some(_) => translation::head(&answer.headers, form),
         None => adapter.response_headers(&answer.headers),
     };
     headers::insert_lost(&mut head, &via.lost);
@@ -189,6 +189,7 @@ impl StreamedBody {
         let app = self.call.app();
         let asked = Asked {
             shape: self.shape,
+            provider: None,
             request_id: live.id().as_str(),
             grant_id: Some(live.grant_id()),
             now: app.clock.now(),

@@ -18,15 +18,15 @@ const NOT_UNDERSTOOD: UpstreamError = UpstreamError::NotAnAnswer("not in the pro
 /// How the answer to one call becomes the client's.
 pub(super) struct Translation(pub(super) AnswerPlan);
 
-impl Translation {
-    /// The head of the answer; none of the provider's own headers mean anything to the client.
-    pub(super) fn head(&self, upstream: &HeaderMap, form: Option<StreamForm>) -> HeaderMap {
-        let mut head = adapter::face().response_headers(upstream);
-        let kind = if form.is_some() { EVENTS } else { JSON };
-        head.insert(header::CONTENT_TYPE, kind);
-        head
-    }
+/// The head of a translated answer; none of the provider's own headers mean anything to the client.
+pub(super) fn head(upstream: &HeaderMap, form: Option<StreamForm>) -> HeaderMap {
+    let mut head = adapter::face().response_headers(upstream);
+    let kind = if form.is_some() { EVENTS } else { JSON };
+    head.insert(header::CONTENT_TYPE, kind);
+    head
+}
 
+impl Translation {
     pub(super) fn begin(&self, id: &CallId, at: Timestamp, form: Option<StreamForm>) -> Answer {
         let stamp = Stamp {
             id: id.as_str().to_owned(),

@@ -52,12 +52,12 @@ pub(super) async fn every_provider(State(app): State<App>) -> Response {
     public(Json(protected_resource(&app.config.public_url, None)), METADATA_MAX_AGE)
 }
 
-/// The same for one provider's path.
+/// The same for one provider's path; for one that a user brings, whether or not anybody does.
 pub(super) async fn one_provider(State(app): State<App>, Path(provider): Path<String>) -> Response {
-    let Some(provider) = adapter::by_id(&provider) else {
+    if adapter::by_id(&provider).is_none() {
         return StatusCode::NOT_FOUND.into_response();
-    };
-    let provider = ProviderId::new(provider.id());
+    }
+    let provider = ProviderId::new(provider);
     let metadata = protected_resource(&app.config.public_url, Some(&provider));
     public(Json(metadata), METADATA_MAX_AGE)
 }

@@ -38,7 +38,7 @@ pub fn routes() -> Router<App> {
         )
         .route("/.well-known/oauth-protected-resource", get(metadata::every_provider))
         .route(
-            "/.well-known/oauth-protected-resource/{provider}",
+            "/.well-known/oauth-protected-resource/{*provider}",
             get(metadata::one_provider),
         )
         .route("/.well-known/jwks.json", get(metadata::jwks))

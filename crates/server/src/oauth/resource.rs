@@ -10,12 +10,9 @@ use crate::{app::App, signing::audience};
 /// URL library may have added the slash of an empty path.
 pub(super) fn audience_of(app: &App, asked: &str) -> Result<String, OAuthError> {
     let issuer = &app.config.public_url;
-    let one = adapter::all()
-        .iter()
-        .map(|provider| audience(issuer, Some(&ProviderId::new(provider.id()))))
-        .find(|one| one == asked);
-    match one {
-        Some(one) => Ok(one),
+    let provider = asked.strip_prefix(issuer).and_then(|path| path.strip_prefix('/'));
+    match provider.filter(|id| adapter::by_id(id).is_some()) {
+        Some(id) => Ok(audience(issuer, Some(&ProviderId::new(id)))),
         None if asked.strip_suffix('/').unwrap_or(asked) == issuer => Ok(issuer.clone()),
         None => Err(OAuthError::InvalidTarget(issuer.clone())),
     }

@@ -104,14 +104,7 @@ pub fn is_for(aud: &str, issuer: &str, provider: &ProviderId) -> bool {
 }
 
 fn is_ours(audience: &str, issuer: &str) -> bool {
-    let is_provider = |path: &str| {
-        path.strip_prefix('/').is_some_and(|id| {
-            !id.is_empty()
-                && id
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_')
-        })
-    };
+    let is_provider = |path: &str| path.strip_prefix('/').is_some_and(ProviderId::is_well_formed);
     audience
         .strip_prefix(issuer)
         .is_some_and(|path| path.is_empty() || is_provider(path))

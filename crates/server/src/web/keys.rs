@@ -1,9 +1,12 @@
 //! Keys: a user's secrets at providers. They go in and never come out.
 
+use std::collections::BTreeSet;
+
 use aipassport_domain::{
     audit::{Happened, KeyCheck},
     grant::Grant,
-    ids::CredentialId,
+    ids::{CredentialId, ProviderId},
+    price_override::PriceOverride,
     secret::Secret,
 };
 use aipassport_providers::adapter;
@@ -22,6 +25,7 @@ use super::{
     form::{Fields, SignedForm, Visitor},
     page::{Frame, Section, page, see_other},
     parts::FieldError,
+    prices::{self, PriceRow},
     return_to::own_path,
     sign_in,
     words::{self, WallClock},
@@ -29,7 +33,7 @@ use super::{
 use crate::{
     app::App,
     browser_session::SignedIn,
-    entries::{NewCredential, checked, new_credential},
+    entries::{NewCredential, checked, new_credential, new_price},
 };
 
 #[derive(Template)]
@@ -39,6 +43,14 @@ pub(super) struct KeysPage {
     pub(super) errors: Vec<FieldError>,
     pub(super) keys: Vec<KeyRow>,
     pub(super) providers: Vec<Choosable>,
+    /// What a server of one's own can be, and what was entered of one.
+    pub(super) servers: Vec<Choosable>,
+    pub(super) server_name: String,
+    pub(super) server_base_url: String,
+    pub(super) prices: Vec<PriceRow>,
+    /// Of what a price can be said.
+    pub(super) priced: Vec<Choosable>,
+    pub(super) has_price_error: bool,
     /// Where to go on once a key is added.
     pub(super) return_to: Option<String>,
     /// The provider does not accept what was entered: it may be kept all the same.
@@ -48,6 +60,7 @@ pub(super) struct KeysPage {
 pub(super) struct KeyRow {
     pub(super) id: String,
     pub(super) provider_name: String,
+    /// Empty where there is no key.
     pub(super) last_four: String,
     pub(super) added: String,
     pub(super) last_used: String,
@@ -70,6 +83,8 @@ pub(super) async fn show(
         "added" => Some("The key was added."),
         "checked" => Some("The provider was asked about the key."),
         "removed" => Some("The key was removed. Its sealed copy is gone, too."),
+        "priced" => Some("The price holds from the next call on."),
+        "unpriced" => Some("The price was forgotten."),
         _ => None,
     };
     let said = Said {
@@ -81,28 +96,21 @@ pub(super) async fn show(
 
 pub(super) async fn add(State(app): State<App>, form: SignedForm) -> Result<Response, PageError> {
     let SignedForm { signed_in, fields, .. } = form;
-    let entered = NewCredential {
-        provider: fields.text("provider").to_owned(),
-        key: Secret::new(fields.text("key")),
-        base_url: None,
-    };
-    if let Some(error) = wrong_provider(entered.provider.as_str(), &entered.key) {
-        return keys_page(&app, &signed_in, &fields, Said::wrong(error)).await;
-    }
-    let (credential, added) = match new_credential(app.making(), &signed_in.user.id, entered) {
-        Ok(new) => new,
-        Err(refused) => {
-            let error = FieldError::new(refused.field, refused.text);
-            return keys_page(&app, &signed_in, &fields, Said::wrong(error)).await;
-        }
+    let ((credential, added), price) = match entered(&app, &signed_in, &fields) {
+        Ok(entered) => entered,
+        Err(error) => return keys_page(&app, &signed_in, &fields, Said::wrong(error)).await,
     };
     let is_kept_anyway = fields.has("save_anyway", "yes");
     let upstreams = &app.config.upstreams;
+    let user = &signed_in.user;
     match checked(app.making(), &app.gateway, upstreams, credential, is_kept_anyway).await {
         Ok(credential) => {
-            app.store
-                .add_credential(&credential, &sign_in::event(&app, &signed_in.user, added))
-                .await?;
+            let event = sign_in::event(&app, user, added);
+            app.store.add_credential(&credential, &event).await?;
+            if let Some((price, set)) = price {
+                let event = sign_in::event(&app, user, set);
+                app.store.set_price(&user.id, &price, &event).await?;
+            }
             let return_to = match fields.raw("return_to") {
                 "" => "/keys?done=added",
                 asked => own_path(asked),
@@ -110,14 +118,55 @@ pub(super) async fn add(State(app): State<App>, form: SignedForm) -> Result<Resp
             Ok(see_other(return_to))
         }
         Err(not_accepted) => {
-            let error = FieldError::new("key", format!("{not_accepted}. Copy it again from there."));
+            let words = format!("{not_accepted}. Copy it again from there.");
             let said = Said {
                 may_save_anyway: true,
-                ..Said::wrong(error)
+                ..Said::wrong(FieldError::new(field(&fields, "key"), words))
             };
             keys_page(&app, &signed_in, &fields, said).await
         }
     }
+}
+
+/// What was entered, and what is to be told of it.
+type Entered<T> = (T, Happened);
+
+/// The key or the server that was entered, and what it costs where that was said. Nothing is added
+/// where any of it is wrong.
+fn entered(
+    app: &App,
+    signed_in: &SignedIn,
+    fields: &Fields,
+) -> Result<(Entered<ProviderCredential>, Option<Entered<PriceOverride>>), FieldError> {
+    let provider = match fields.text("provider") {
+        "custom" => format!("custom/{}", fields.text("name")),
+        provider => provider.to_owned(),
+    };
+    let new = NewCredential {
+        provider: provider.clone(),
+        key: Secret::new(fields.text("key")),
+        base_url: is_server(fields).then(|| fields.text("base_url").to_owned()),
+    };
+    if let Some(error) = wrong_provider(&provider, &new.key) {
+        return Err(error);
+    }
+    let price = prices::entered(fields, "server", provider, None)?;
+    let price = price.map(new_price).transpose();
+    let price = price.map_err(|refused| FieldError::new("server-cost", refused.text))?;
+    let credential = new_credential(app.making(), &signed_in.user.id, new)
+        .map_err(|refused| FieldError::new(field(fields, refused.field), refused.text))?;
+    Ok((credential, price))
+}
+
+/// Of the two forms of the page, the one for servers of one's own.
+fn is_server(fields: &Fields) -> bool {
+    fields.has("server", "yes")
+}
+
+/// The id of a field of the form that was sent.
+fn field(fields: &Fields, name: &str) -> String {
+    let form = if is_server(fields) { "server-" } else { "" };
+    format!("{form}{name}")
 }
 
 /// Asks the provider about a key that is kept.
@@ -181,14 +230,14 @@ fn wrong_provider(provider: &str, key: &Secret) -> Option<FieldError> {
 
 /// What the page says of what was just done or entered.
 #[derive(Default)]
-struct Said {
+pub(super) struct Said {
     notice: Option<&'static str>,
     errors: Vec<FieldError>,
     may_save_anyway: bool,
 }
 
 impl Said {
-    fn wrong(error: FieldError) -> Self {
+    pub(super) fn wrong(error: FieldError) -> Self {
         Self {
             errors: vec![error],
             ..Self::default()
@@ -196,7 +245,12 @@ impl Said {
     }
 }
 
-async fn keys_page(app: &App, signed_in: &SignedIn, entered: &Fields, said: Said) -> Result<Response, PageError> {
+pub(super) async fn keys_page(
+    app: &App,
+    signed_in: &SignedIn,
+    entered: &Fields,
+    said: Said,
+) -> Result<Response, PageError> {
     let user = &signed_in.user;
     let keys = app.store.credentials_of(&app.tenant_id, &user.id).await?;
     let grants = app.store.grants_of(&app.tenant_id, &user.id).await?;
@@ -213,11 +267,26 @@ async fn keys_page(app: &App, signed_in: &SignedIn, entered: &Fields, said: Said
         .enumerate()
         .map(|(place, key)| row(key, is_in_use(place, key), &live, &clock))
         .collect();
-    let providers = adapter::all().iter().map(|adapter| Choosable {
-        value: adapter.id().to_owned(),
-        words: adapter.name().to_owned(),
-        is_selected: entered.has("provider", adapter.id()),
-    });
+    let choosable = |id: &str, words: String| Choosable {
+        value: id.to_owned(),
+        words,
+        is_selected: entered.has("provider", id),
+    };
+    let named = |is_self_hosted| {
+        let all = adapter::all().iter();
+        all.filter(move |adapter| adapter.is_self_hosted() == is_self_hosted)
+            .map(|adapter| choosable(adapter.id(), adapter.name().to_owned()))
+    };
+    let customs: BTreeSet<&ProviderId> = keys
+        .iter()
+        .map(|key| &key.provider)
+        .filter(|provider| ProviderId::custom_name(provider.as_str()).is_some())
+        .collect();
+    let customs = customs
+        .into_iter()
+        .map(|id| choosable(id.as_str(), words::provider(id)));
+    let other = choosable(adapter::custom().id(), "Another that speaks OpenAI’s format".to_owned());
+    let prices = app.store.prices_of(&app.tenant_id, &user.id).await?;
     let status = if said.errors.is_empty() {
         StatusCode::OK
     } else {
@@ -225,10 +294,16 @@ async fn keys_page(app: &App, signed_in: &SignedIn, entered: &Fields, said: Said
     };
     let keys_page = KeysPage {
         frame: Frame::inside(app, signed_in, Section::Keys).with_notice(said.notice),
+        has_price_error: said.errors.iter().any(|error| error.field.starts_with("price-")),
         errors: said.errors,
         may_save_anyway: said.may_save_anyway,
         keys: rows,
-        providers: providers.collect(),
+        providers: named(false).collect(),
+        servers: named(true).chain([other]).collect(),
+        server_name: entered.text("name").to_owned(),
+        server_base_url: entered.text("base_url").to_owned(),
+        prices: prices.iter().map(prices::row).collect(),
+        priced: named(false).chain(named(true)).chain(customs).collect(),
         return_to: Some(entered.raw("return_to").to_owned()).filter(|path| !path.is_empty()),
     };
     page(status, &keys_page.frame, &keys_page)

@@ -8,10 +8,12 @@
 //! secrets, and no script of theirs is needed to use them.
 
 mod activity;
+mod alerts;
 mod apps;
 mod consent;
 mod keys;
 mod page;
+mod prices;
 mod register;
 #[cfg(test)]
 mod samples;
@@ -61,13 +63,17 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/keys", get(keys::show).post(keys::add))
         .route("/keys/{id}/check", post(keys::check))
         .route("/keys/{id}/remove", post(keys::remove))
+        .route("/prices", post(prices::set))
+        .route("/prices/remove", post(prices::remove))
         .route("/apps/register", get(register::show).post(register::register))
         .route("/apps/keys/new", get(tools::show).post(tools::make))
         .route("/apps/{grant_id}/replace-key", post(tools::replace))
+        .route("/alerts/seen", post(alerts::seen))
         .route("/activity", get(activity::show))
         .route("/activity/export", get(activity::export))
         .route("/settings", get(settings::show))
         .route("/settings/password", post(settings::set_password))
+        .route("/settings/time-zone", post(settings::set_time_zone))
         .route("/settings/bearer", post(settings::make_bearer))
         .route("/settings/sign-out-everywhere", post(settings::sign_out_everywhere))
         .layer(map_response_with_state(app.clone(), error::draw))

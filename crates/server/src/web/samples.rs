@@ -14,6 +14,7 @@ use super::{
     keys::{KeyRow, KeysPage},
     page::{Frame, Section},
     parts::{AppFace, Badge, FieldError, Stamp},
+    prices::PriceRow,
     register::{Entered, RegisterPage, RegisteredPage},
     settings::SettingsPage,
     sign_in::{FirstRunPage, SignInPage},
@@ -83,6 +84,17 @@ fn keys() -> Vec<(&'static str, String)> {
             option("openai", "OpenAI", true),
             option("anthropic", "Anthropic", false),
         ],
+        servers: vec![option("ollama", "Ollama", true), option("vllm", "vLLM", false)],
+        prices: vec![PriceRow {
+            provider: "ollama".to_owned(),
+            model: String::new(),
+            of: "Ollama: every model".to_owned(),
+            words: "free".to_owned(),
+        }],
+        server_name: String::new(),
+        server_base_url: String::new(),
+        has_price_error: true,
+        priced: vec![option("openai", "OpenAI", true), option("ollama", "Ollama", false)],
     };
     vec![
         (
@@ -133,7 +145,10 @@ fn settings_and_register() -> Vec<(&'static str, String)> {
         errors: Vec::new(),
         new_bearer: Some("aip_api_Zk3vLr0d7zq2Yw8kC1mT5nX9bV4hJ6gF0sPqRtUvWxY".to_owned()),
         user_name: "ana@example.org".to_owned(),
-        time_zone: "Europe/Berlin".to_owned(),
+        time_zones: vec![
+            option("Europe/Berlin", "Europe/Berlin", true),
+            option("UTC", "UTC", false),
+        ],
         has_password: true,
         asks_password: true,
     };

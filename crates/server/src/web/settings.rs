@@ -1,6 +1,6 @@
-//! Settings: password, bearer for scripts, and signing out everywhere.
+//! Settings: the clock of the limits, password, bearer for scripts, and signing out everywhere.
 
-use aipassport_domain::{audit::Happened, secret::Secret};
+use aipassport_domain::{audit::Happened, secret::Secret, time};
 use askama::Template;
 use axum::{
     extract::{RawQuery, State},
@@ -9,13 +9,19 @@ use axum::{
 use http::StatusCode;
 
 use super::{
+    consent::Choosable,
     error::PageError,
     form::{Fields, SignedForm, Visitor},
-    page::{Frame, Section, page},
+    page::{Frame, Section, page, see_other},
     parts::FieldError,
     sign_in, throttle,
 };
-use crate::{app::App, browser_session::SignedIn, entries::new_api_token, password::PasswordError};
+use crate::{
+    app::App,
+    browser_session::SignedIn,
+    entries::{new_api_token, new_time_zone},
+    password::PasswordError,
+};
 
 #[derive(Template)]
 #[template(path = "settings.html")]
@@ -25,7 +31,7 @@ pub(super) struct SettingsPage {
     /// Shown this once.
     pub(super) new_bearer: Option<String>,
     pub(super) user_name: String,
-    pub(super) time_zone: String,
+    pub(super) time_zones: Vec<Choosable>,
     pub(super) has_password: bool,
     pub(super) asks_password: bool,
 }
@@ -36,7 +42,11 @@ pub(super) async fn show(
     Visitor(signed_in): Visitor,
 ) -> Result<Response, PageError> {
     let query = Fields::parse(query.unwrap_or_default().as_bytes());
-    let notice = query.has("done", "password").then_some("Your password was changed.");
+    let notice = match query.text("done") {
+        "password" => Some("Your password was changed."),
+        "time-zone" => Some("Your limits follow that clock from the next call on."),
+        _ => None,
+    };
     settings_page(&app, &signed_in, notice, None, Vec::new())
 }
 
@@ -58,6 +68,17 @@ pub(super) async fn set_password(State(app): State<App>, form: SignedForm) -> Re
     app.store.set_password(&user.id, &hashed, &event).await?;
     // Every session has ended; whoever changed the password stays, in a new one.
     sign_in::enter(&app, user, &form.headers, "/settings?done=password").await
+}
+
+pub(super) async fn set_time_zone(State(app): State<App>, form: SignedForm) -> Result<Response, PageError> {
+    let user = &form.signed_in.user;
+    let Ok((time_zone, chosen)) = new_time_zone(form.fields.text("time_zone")) else {
+        let error = FieldError::new("time-zone", "Choose a time zone from the list.");
+        return settings_page(&app, &form.signed_in, None, None, vec![error]);
+    };
+    let event = sign_in::event(&app, user, chosen);
+    app.store.set_time_zone(&user.id, &time_zone, &event).await?;
+    Ok(see_other("/settings?done=time-zone"))
 }
 
 pub(super) async fn make_bearer(State(app): State<App>, form: SignedForm) -> Result<Response, PageError> {
@@ -93,6 +114,20 @@ pub(super) async fn knows_password(app: &App, form: &SignedForm, field: &str) ->
     throttle::verify(app, &user.name, Some(user), password, form.peer).await
 }
 
+/// Every zone, the user's own chosen, even if it is not one that people live in.
+fn time_zones(present: &str) -> Vec<Choosable> {
+    let mut names = time::zone_names();
+    if !names.iter().any(|name| name == present) {
+        names.push(present.to_owned());
+    }
+    let choosable = |name: String| Choosable {
+        words: name.replace('_', " "),
+        is_selected: name == present,
+        value: name,
+    };
+    names.into_iter().map(choosable).collect()
+}
+
 fn settings_page(
     app: &App,
     signed_in: &SignedIn,
@@ -111,7 +146,7 @@ fn settings_page(
         errors,
         new_bearer,
         user_name: super::app_words::clean(&user.name, 80),
-        time_zone: user.time_zone.clone(),
+        time_zones: time_zones(&user.time_zone),
         has_password: user.password_hash.is_some(),
         asks_password: asks_password(app, signed_in),
     };

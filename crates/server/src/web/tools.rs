@@ -58,7 +58,8 @@ pub(super) async fn show(State(app): State<App>, Visitor(signed_in): Visitor) ->
 pub(super) async fn make(State(app): State<App>, form: SignedForm) -> Result<Response, PageError> {
     let SignedForm { signed_in, fields, .. } = form;
     let keys = keys_of(&app, &signed_in).await?;
-    let access = match presets::read(&fields, &keys, &app.prices) {
+    let prices = app.prices_of(&signed_in.user.id).await?;
+    let access = match presets::read(&fields, &keys, &prices) {
         Ok(access) => access,
         Err(errors) => return tool_page(&app, &signed_in, Some(&fields), errors).await,
     };
@@ -66,7 +67,7 @@ pub(super) async fn make(State(app): State<App>, form: SignedForm) -> Result<Res
         name: fields.text("name").to_owned(),
         authorization_details: access,
     };
-    let tool = match new_app_key(app.making(), &app.config.grants, &app.prices, entered) {
+    let tool = match new_app_key(app.making(), &app.config.grants, &prices, entered) {
         Ok(tool) => tool,
         Err(refused) => {
             let field = if refused.field == "name" {
@@ -132,6 +133,7 @@ async fn tool_page(
     errors: Vec<FieldError>,
 ) -> Result<Response, PageError> {
     let keys = keys_of(app, signed_in).await?;
+    let prices = app.prices_of(&signed_in.user.id).await?;
     let status = if errors.is_empty() {
         StatusCode::OK
     } else {
@@ -141,7 +143,7 @@ async fn tool_page(
         frame: Frame::inside(app, signed_in, Section::Apps),
         errors,
         name: entered.map_or_else(String::new, |fields| fields.text("name").to_owned()),
-        presets: presets::shown(&keys, entered),
+        presets: presets::shown(&keys, &prices, entered),
         has_key: !keys.is_empty(),
     };
     page(status, &tool.frame, &tool)

@@ -12,6 +12,7 @@
 )]
 
 mod api;
+mod bill;
 mod gateway;
 mod oauth;
 mod support;

@@ -15,13 +15,15 @@ use std::{
 use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
     ids::{CallId, ClientId, GrantId, ProviderId, TenantId, UserId},
-    ledger::{Account, Held, Level, LimitReached, LimitRule, Reservation, Settlement, reserve},
-    limits::Window,
+    ledger::{Account, Alert, Held, Level, LimitReached, Refused, Reservation, Settlement, reserve},
     policy::Permit,
     time::Timestamp,
 };
 
-use super::levels::{AboveKey, Levels, LimitsOf};
+use super::{
+    alerts::{Cause, NewAlert},
+    levels::{AboveKey, Levels, LimitsOf},
+};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
@@ -143,7 +145,7 @@ pub(crate) enum Outcome {
     Admitted(Reservation),
     /// The grant is not as it was when the permit was made.
     Stale,
-    Refused(LimitReached),
+    Refused(LimitReached, Vec<NewAlert>),
     Settled(Settled),
     /// The call was settled before, or never was.
     NothingToSettle,
@@ -155,7 +157,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Settled {
     pub(crate) settlement: Settlement,
     pub(crate) at: Timestamp,
-    used_up: Vec<(Level, LimitRule, Window)>,
+    alerts: Vec<NewAlert>,
 }
 
 impl Books {
@@ -226,8 +228,8 @@ impl Books {
             return Outcome::NoAccount;
         };
         let answer = if entry.levels.is_empty() {
-            let answer = entry.account.reserve(permit, now);
-            entry.is_changed |= answer.is_ok();
+            let answer = reserve(&mut [&mut entry.account], permit, now);
+            entry.is_changed |= changes(&answer, &entry.account);
             answer
         } else {
             let keys = above(permit.tenant_id(), permit.user_id(), permit.client_id());
@@ -251,7 +253,10 @@ impl Books {
                     .insert((key.tenant_id.clone(), call_id), reservation.held);
                 Outcome::Admitted(reservation)
             }
-            Err(limit) => Outcome::Refused(limit),
+            Err(refused) => {
+                let alerts = Cause::refused(&refused.permit).alerts(refused.alert, now);
+                Outcome::Refused(refused.limit, alerts)
+            }
         }
     }
 
@@ -260,27 +265,24 @@ impl Books {
         let Some(held) = self.open_calls.remove(&key_of(&settlement)) else {
             return Outcome::NothingToSettle;
         };
-        let levels = self.levels(key);
-        let mut used_up = Vec::new();
+        let (levels, at) = (self.levels(key), now.max(held.at));
+        let mut alerts: Vec<Alert> = Vec::new();
         // Where there is no account the call's row still says what it cost, and counts again when
         // there is one.
         if let Some(entry) = self.accounts.get_mut(key) {
-            entry.settle(held, &settlement, &mut used_up);
+            alerts.extend(entry.settle(held, &settlement));
         }
         if !levels.is_empty() {
             for key in above(&settlement.tenant_id, &settlement.user_id, &settlement.client_id) {
                 if let Some(entry) = self.above.get_mut(&key)
                     && levels.contains(key.of.level())
                 {
-                    entry.settle(held, &settlement, &mut used_up);
+                    alerts.extend(entry.settle(held, &settlement));
                 }
             }
         }
-        Outcome::Settled(Settled {
-            settlement,
-            at: now.max(held.at),
-            used_up,
-        })
+        let alerts = Cause::settled(&settlement).alerts(alerts, at);
+        Outcome::Settled(Settled { settlement, at, alerts })
     }
 }
 
@@ -293,21 +295,31 @@ impl Entry {
         }
     }
 
-    fn settle(&mut self, held: Held, settlement: &Settlement, used_up: &mut Vec<(Level, LimitRule, Window)>) {
+    fn settle(&mut self, held: Held, settlement: &Settlement) -> Vec<Alert> {
         self.is_changed = true;
-        let counts = settlement.counts_as_request();
-        let by_this = self.account.settle(held, settlement.cost, counts);
-        used_up.extend(by_this.into_iter().map(|(rule, per)| (self.account.level(), rule, per)));
+        self.account
+            .settle(held, settlement.cost, settlement.counts_as_request())
     }
 }
 
-fn reserve_on(entries: &mut [&mut Entry], permit: Permit, now: Timestamp) -> Result<Reservation, LimitReached> {
+fn reserve_on(entries: &mut [&mut Entry], permit: Permit, now: Timestamp) -> Result<Reservation, Box<Refused>> {
     let mut accounts: Vec<&mut Account> = entries.iter_mut().map(|entry| &mut entry.account).collect();
-    let reservation = reserve(&mut accounts, permit, now)?;
+    let answer = reserve(&mut accounts, permit, now);
     for entry in entries {
-        entry.is_changed = true;
+        entry.is_changed |= changes(&answer, &entry.account);
     }
-    Ok(reservation)
+    answer
+}
+
+/// A refusal changes no more than what the user has been told of one limit.
+fn changes(answer: &Result<Reservation, Box<Refused>>, account: &Account) -> bool {
+    match answer {
+        Ok(_) => true,
+        Err(refused) => {
+            let told = refused.alert.as_ref();
+            told.is_some_and(|alert| alert.state.level == account.level())
+        }
+    }
 }
 
 impl<'a> RowKey<'a> {
@@ -339,13 +351,24 @@ impl Outcome {
         }
     }
 
+    /// What it tells users; nearly always nothing.
+    pub(crate) fn alerts(&self) -> &[NewAlert] {
+        match self {
+            Self::Refused(_, alerts) => alerts,
+            Self::Settled(settled) => &settled.alerts,
+            Self::Admitted(_) | Self::Stale | Self::NothingToSettle | Self::NoAccount => &[],
+        }
+    }
+
     /// What it writes to the audit log.
     pub(crate) fn events(&self) -> Vec<AuditEvent> {
-        match self {
+        let mut events = match self {
             Self::Admitted(reservation) => vec![intent(reservation)],
-            Self::Settled(settled) => settled.events(),
-            Self::Stale | Self::Refused(_) | Self::NothingToSettle | Self::NoAccount => Vec::new(),
-        }
+            Self::Settled(settled) => vec![settled.event()],
+            Self::Stale | Self::Refused(..) | Self::NothingToSettle | Self::NoAccount => Vec::new(),
+        };
+        events.extend(self.alerts().iter().map(NewAlert::event));
+        events
     }
 }
 
@@ -368,27 +391,19 @@ fn intent(reservation: &Reservation) -> AuditEvent {
 }
 
 impl Settled {
-    fn events(&self) -> Vec<AuditEvent> {
-        let happened = |what| AuditEvent {
+    fn event(&self) -> AuditEvent {
+        AuditEvent {
             tenant_id: self.settlement.tenant_id.clone(),
             at: self.at,
             actor: Actor::Broker,
             user_id: Some(self.settlement.user_id.clone()),
             grant_id: Some(self.settlement.grant_id.clone()),
-            what,
-        };
-        let mut events = vec![happened(Happened::CallSettled {
-            call_id: self.settlement.call_id.clone(),
-            cost: self.settlement.cost,
-            label: self.settlement.label,
-            outcome: self.settlement.outcome,
-        })];
-        events.extend(self.used_up.iter().map(|(level, rule, _)| {
-            happened(Happened::LimitReached {
-                level: *level,
-                rule: rule.as_str().to_owned(),
-            })
-        }));
-        events
+            what: Happened::CallSettled {
+                call_id: self.settlement.call_id.clone(),
+                cost: self.settlement.cost,
+                label: self.settlement.label,
+                outcome: self.settlement.outcome,
+            },
+        }
     }
 }

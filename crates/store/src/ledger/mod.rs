@@ -10,6 +10,7 @@
 //!
 //! [`domain::ledger::Account`]: aipassport_domain::ledger::Account
 
+mod alerts;
 mod batch;
 mod calls;
 mod invariants;

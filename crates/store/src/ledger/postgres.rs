@@ -22,6 +22,7 @@ use sqlx::{
 use tokio::time::timeout;
 
 use super::{
+    alerts::{self, NewAlert},
     batch::{AccountKey, Books, Needs, Operation, Outcome, Settled},
     levels::{AboveKey, Levels, LimitsOf},
     queue::{Inbox, Message, Queue, queue},
@@ -266,15 +267,19 @@ async fn write(tx: &mut PgConnection, books: &Books, outcomes: &[Outcome], insta
         match outcome {
             Outcome::Admitted(reservation) => admitted.push(reservation),
             Outcome::Settled(one) => settled.push(one),
-            Outcome::Stale | Outcome::Refused(_) | Outcome::NothingToSettle | Outcome::NoAccount => {}
+            Outcome::Stale | Outcome::Refused(..) | Outcome::NothingToSettle | Outcome::NoAccount => {}
         }
     }
-    if admitted.is_empty() && settled.is_empty() {
+    let alerts: Vec<&NewAlert> = outcomes.iter().flat_map(Outcome::alerts).collect();
+    if admitted.is_empty() && settled.is_empty() && alerts.is_empty() {
         return Ok(());
     }
     write_admitted(tx, &admitted, instance_id).await?;
     write_settled(tx, &settled).await?;
     write_events(tx, outcomes).await?;
+    for alert in alerts {
+        write_alert(tx, alert).await?;
+    }
     write_accounts(tx, books).await
 }
 
@@ -371,6 +376,27 @@ async fn write_events(tx: &mut PgConnection, outcomes: &[Outcome]) -> sqlx::Resu
     .bind(column(&written, |(_, data)| data.as_str()))
     .execute(tx)
     .await?;
+    Ok(())
+}
+
+async fn write_alert(tx: &mut PgConnection, alert: &NewAlert) -> sqlx::Result<()> {
+    sqlx::query(alerts::INSERT)
+        .bind(alert.tenant_id.as_str())
+        .bind(&alert.id)
+        .bind(alert.told())
+        .bind(alert.alert.state.level.as_str())
+        .bind(&alert.subject)
+        .bind(&alert.provider)
+        .bind(alert.alert.state.rule.as_str())
+        .bind(alert.period())
+        .bind(alert.alert.window_start.millis())
+        .bind(alert.alert.state.resets_at.map(Timestamp::millis))
+        .bind(i64::from(alert.alert.threshold))
+        .bind(alert.limit())
+        .bind(alert.used())
+        .bind(alert.at.millis())
+        .execute(tx)
+        .await?;
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use aipassport_domain::{
 use rusqlite::{Connection, OptionalExtension, Row, Statement, Transaction, TransactionBehavior, params};
 
 use super::{
+    alerts::{self, NewAlert},
     batch::{Books, Needs, Operation, Outcome, Settled},
     levels::{AboveKey, Levels},
     queue::{Inbox, Message, Queue, queue},
@@ -217,10 +218,13 @@ fn write(tx: &Transaction<'_>, books: &Books, outcomes: &[Outcome], instance_id:
         match outcome {
             Outcome::Admitted(reservation) => write_admitted(&mut admit, reservation, instance_id)?,
             Outcome::Settled(settled) => write_settled(&mut settle, settled)?,
-            Outcome::Stale | Outcome::Refused(_) | Outcome::NothingToSettle | Outcome::NoAccount => {}
+            Outcome::Stale | Outcome::Refused(..) | Outcome::NothingToSettle | Outcome::NoAccount => {}
         }
         for happened in outcome.events() {
             write_event(&mut event, &happened)?;
+        }
+        for alert in outcome.alerts() {
+            write_alert(tx, alert)?;
         }
     }
 
@@ -277,6 +281,26 @@ fn write_settled(settle: &mut Statement<'_>, settled: &Settled) -> rusqlite::Res
         integer(usage.reasoning_tokens),
         other_usage(usage).map_err(unwritable)?,
         settled.settlement.price_digest,
+    ])?;
+    Ok(())
+}
+
+fn write_alert(tx: &Transaction<'_>, alert: &NewAlert) -> rusqlite::Result<()> {
+    tx.prepare_cached(alerts::INSERT)?.execute(params![
+        alert.tenant_id.as_str(),
+        alert.id,
+        alert.told(),
+        alert.alert.state.level.as_str(),
+        alert.subject,
+        alert.provider,
+        alert.alert.state.rule.as_str(),
+        alert.period(),
+        alert.alert.window_start.millis(),
+        alert.alert.state.resets_at.map(Timestamp::millis),
+        i64::from(alert.alert.threshold),
+        alert.limit(),
+        alert.used(),
+        alert.at.millis(),
     ])?;
     Ok(())
 }

@@ -280,3 +280,56 @@ async fn a_grant_that_would_be_over_already_is_not_made() {
     })
     .await;
 }
+
+/// The rule that every order of redemptions is tried with (`single_use/`) is the one in SQL.
+#[tokio::test]
+async fn a_code_is_redeemed_and_fails_exactly_when_the_rule_says_so() {
+    on_both_engines(async |world| {
+        for (case, failures) in (0..=CodeRecord::MOST_FAILURES)
+            .chain(0..=CodeRecord::MOST_FAILURES)
+            .enumerate()
+        {
+            let is_late = case > 3;
+            let at = if is_late { NOW.plus_seconds(60) } else { NOW };
+            let (_, code) = world.approved(&format!("case {case}")).await;
+            for _ in 0..failures {
+                world.fail(&code, "notes").await;
+            }
+            for _ in 0..2 {
+                let before = world.code(&code).await;
+                let redeemed = AuditEvent { at, ..grant_created() };
+                let redeemed = world.store.redeem_code(&code, None, &redeemed).await.unwrap();
+                let has_won = matches!(redeemed, Redemption::Redeemed(_));
+                assert_eq!(has_won, before.can_be_redeemed(at), "case {case}");
+
+                let before = world.code(&code).await;
+                world.fail(&code, "notes").await;
+                let has_failed = world.code(&code).await.failures > before.failures;
+                assert_eq!(has_failed, before.can_fail(), "case {case}");
+            }
+        }
+    })
+    .await;
+}
+
+/// `security.md` 94: whoever guesses at the verifier in the moment in which the code is redeemed.
+#[tokio::test]
+async fn threat_94_a_check_that_fails_after_the_redemption_revokes_what_came_of_it() {
+    on_both_engines(async |world| {
+        let (request, code) = world.approved("one").await;
+        assert!(matches!(world.redeem(&code, "refresh").await, Redemption::Redeemed(_)));
+
+        assert!(!world.fail(&code, "other").await);
+
+        let grant = world.store.grant(&world.tenant, &request.grant_id).await.unwrap();
+        assert_eq!(grant.unwrap().state, GrantState::Revoked { at: NOW });
+        assert_eq!(world.rotate("refresh", "next", NOW).await, Rotation::Gone);
+        assert_eq!(
+            (world.times("code_failed").await, world.times("code_replayed").await),
+            (0, 1)
+        );
+        assert!(!world.fail(&code, "other").await);
+        assert_eq!(world.times("code_replayed").await, 1);
+    })
+    .await;
+}

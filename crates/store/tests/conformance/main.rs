@@ -23,6 +23,8 @@ mod data_keys;
 mod grants;
 mod ledger;
 mod migrations;
+mod price_overrides;
+mod provider_objects;
 mod refresh_tokens;
 mod sign_in;
 mod signing_keys;

@@ -219,3 +219,27 @@ async fn a_refresh_token_ends_when_idle_and_never_outlives_its_grant() {
     })
     .await;
 }
+
+/// The rule that every order of rotations is tried with (`single_use/`) is the one in SQL.
+#[tokio::test]
+async fn a_token_is_rotated_exactly_when_the_rule_says_so() {
+    on_both_engines(async |world| {
+        let unused = world.granted("unused").await;
+        world.granted("rotated").await;
+        let revoked = world.granted("revoked").await;
+        assert!(matches!(
+            world.rotate("rotated", "successor", NOW).await,
+            Rotation::Rotated(_)
+        ));
+        world.revoke(&revoked.id).await;
+
+        for name in ["unused", "rotated", "revoked"] {
+            let before = world.refresh_token(name).await;
+            let rotated = world.rotate(name, &format!("after {name}"), NOW).await;
+            let is_rotated = matches!(rotated, Rotation::Rotated(_));
+            assert_eq!(is_rotated, before.can_be_rotated(), "{name}");
+        }
+        assert_eq!(world.state_of(&unused.id).await, GrantState::Active);
+    })
+    .await;
+}

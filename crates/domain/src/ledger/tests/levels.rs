@@ -16,7 +16,9 @@ fn a_call_is_held_at_every_level_or_at_none() {
     let mut user = account(Level::User, &limits(50));
 
     let fits = reserve(&mut [&mut grant, &mut user], permit(40), fixtures::NOW);
-    let refused = reserve(&mut [&mut grant, &mut user], permit(20), fixtures::NOW).unwrap_err();
+    let refused = reserve(&mut [&mut grant, &mut user], permit(20), fixtures::NOW)
+        .unwrap_err()
+        .limit;
 
     assert!(fits.is_ok());
     assert_eq!((refused.state.level, refused.rule), (Level::User, LimitRule::Budget));
@@ -63,7 +65,7 @@ fn of_the_refusals_of_several_levels_the_one_that_lasts_longest_is_told() {
         for account in &mut levels {
             account.settle(held, Money::ZERO, true);
         }
-        reserve(&mut levels, permit(1), fixtures::NOW).unwrap_err().state
+        reserve(&mut levels, permit(1), fixtures::NOW).unwrap_err().limit.state
     };
 
     assert_eq!(refusal(&daily, &for_life).level, Level::App);
@@ -87,7 +89,7 @@ fn threat_146_a_rate_is_kept_over_all_grants_of_an_app_and_says_truly_when_to_re
         .iter_mut()
         .map(|grant| reserve(&mut [grant, &mut app], permit(1), fixtures::NOW))
         .collect::<Vec<_>>();
-    let refusal = answers.pop().unwrap().unwrap_err();
+    let refusal = answers.pop().unwrap().unwrap_err().limit;
 
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!((refusal.state.level, refusal.rule), (Level::App, LimitRule::Rate));
@@ -119,7 +121,9 @@ fn a_clock_that_stepped_back_at_one_level_counts_at_every_level() {
     let tomorrow = fixtures::NOW.plus_seconds(86_400);
     user.reserve(permit(1), tomorrow).unwrap();
 
-    let refusal = reserve(&mut [&mut grant, &mut user], permit(1), fixtures::NOW).unwrap_err();
+    let refusal = reserve(&mut [&mut grant, &mut user], permit(1), fixtures::NOW)
+        .unwrap_err()
+        .limit;
     let later = tomorrow.plus_seconds(86_400);
     grant.reserve(permit(1), later).unwrap();
     let admitted = reserve(&mut [&mut grant, &mut user], permit(1), fixtures::NOW).unwrap();

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+mod alerts;
 mod levels;
 
 use super::*;
@@ -67,6 +68,28 @@ fn a_call_that_does_not_fit_holds_nothing_and_says_whether_waiting_helps() {
     assert!(!hopeless.retryable);
     assert_eq!(used_and_reserved(&account), used_and_reserved(&before));
     assert_eq!(account.in_flight(), 1);
+}
+
+#[test]
+fn moving_to_another_zone_moves_calendar_windows_alone_and_empties_them() {
+    let mut limits = limits(100);
+    limits.budget.insert(Some(Period::DAY), Money::from_nanos(60));
+    limits.requests = [(Some(Period::HOUR), 5)].into();
+    let mut account = Account::open(Level::Grant, &limits, "UTC");
+    account.reserve(permit(50), fixtures::NOW).unwrap();
+
+    let moved = account.move_to("Asia/Tokyo", fixtures::NOW);
+
+    let today = Uncounted {
+        rule: LimitRule::Budget,
+        per: Some(Period::DAY),
+        since: Period::DAY.window(fixtures::NOW, &zone_named("Asia/Tokyo")).0,
+    };
+    assert_eq!(moved, [today]);
+    let held: Vec<u64> = account.counters().map(|(_, counter)| counter.reserved).collect();
+    assert_eq!(held, [50, 0, 1]);
+    account.fill(&today, 10, 50);
+    assert!(account.reserve(permit(1), fixtures::NOW).is_err());
 }
 
 #[test]
@@ -176,10 +199,12 @@ fn threat_147_a_limit_is_used_up_once() {
         .map(|_| account.reserve(permit(50), fixtures::NOW).unwrap().held)
         .collect();
 
-    let first = account.settle(holds[0], Money::from_nanos(50), true);
-    let second = account.settle(holds[1], Money::from_nanos(50), true);
+    let mut told = |held| {
+        let alerts = account.settle(held, Money::from_nanos(50), true);
+        alerts.iter().map(|alert| alert.threshold).collect::<Vec<_>>()
+    };
 
-    assert_eq!((first, second), (vec![], vec![(LimitRule::Budget, None)]));
+    assert_eq!((told(holds[0]), told(holds[1])), (vec![50], vec![100]));
 }
 
 #[test]

@@ -86,14 +86,17 @@ struct PromptFeedback<'a> {
 
 /// Cached input stands inside the rest of it, and thoughts beside the output.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "named as on the wire")]
 struct UsageMetadata {
-    prompt_token_count: Option<u64>,
-    cached_content_token_count: Option<u64>,
-    tool_use_prompt_token_count: Option<u64>,
-    candidates_token_count: Option<u64>,
-    thoughts_token_count: Option<u64>,
+    #[serde(rename = "promptTokenCount")]
+    prompt: Option<u64>,
+    #[serde(rename = "cachedContentTokenCount")]
+    cached: Option<u64>,
+    #[serde(rename = "toolUsePromptTokenCount")]
+    tool_use: Option<u64>,
+    #[serde(rename = "candidatesTokenCount")]
+    candidates: Option<u64>,
+    #[serde(rename = "thoughtsTokenCount")]
+    thoughts: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -223,14 +226,13 @@ impl Listener for Contents {
 
 impl From<UsageMetadata> for Counts {
     fn from(usage: UsageMetadata) -> Self {
-        let reasoning = usage.thoughts_token_count.unwrap_or_default();
-        let prompt = usage.prompt_token_count.unwrap_or_default();
-        let candidates = usage.candidates_token_count.unwrap_or_default();
+        let reasoning = usage.thoughts.unwrap_or_default();
+        let (prompt, tool_use) = (usage.prompt.unwrap_or_default(), usage.tool_use.unwrap_or_default());
         Self {
-            input: prompt.saturating_add(usage.tool_use_prompt_token_count.unwrap_or_default()),
-            cached: usage.cached_content_token_count.unwrap_or_default(),
+            input: prompt.saturating_add(tool_use),
+            cached: usage.cached.unwrap_or_default(),
             cache_written: 0,
-            output: candidates.saturating_add(reasoning),
+            output: usage.candidates.unwrap_or_default().saturating_add(reasoning),
             reasoning,
         }
     }

@@ -121,7 +121,7 @@ impl Response {
             item_id: &item_id,
             output_index,
             content_index: Some(0),
-            delta: text,
+            piece: text,
             logprobs: (!is_refusal).then_some([]),
         };
         let event = if is_refusal {
@@ -187,7 +187,7 @@ impl Response {
             item_id: &item_id,
             output_index,
             content_index: None,
-            delta: text,
+            piece: text,
             logprobs: None,
         });
         self.write(&event, events);

@@ -83,13 +83,13 @@ pub(super) enum Event<'a> {
 }
 
 #[derive(Serialize)]
-#[expect(clippy::struct_field_names, reason = "named as on the wire")]
 pub(super) struct Delta<'a> {
     pub(super) item_id: &'a str,
     pub(super) output_index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) content_index: Option<usize>,
-    pub(super) delta: &'a str,
+    #[serde(rename = "delta")]
+    pub(super) piece: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) logprobs: Option<[(); 0]>,
 }

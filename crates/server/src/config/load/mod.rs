@@ -315,6 +315,7 @@ struct FileRate {
 #[serde(deny_unknown_fields, default)]
 struct FileRequests {
     body_limit_bytes: Option<usize>,
+    upload_limit_bytes: Option<usize>,
     header_timeout_seconds: Option<u64>,
     body_timeout_seconds: Option<u64>,
     most_connections: Option<usize>,
@@ -463,6 +464,7 @@ impl FileRequests {
     fn apply(self, config: &mut Config) {
         let requests = &mut config.requests;
         set(&mut requests.body_limit, self.body_limit_bytes);
+        set(&mut requests.upload_limit, self.upload_limit_bytes);
         set(
             &mut requests.header_timeout,
             self.header_timeout_seconds.map(Duration::from_secs),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aipassport_domain::{
-    authorization_details::{AiAccess, Capability},
+    authorization_details::{AiAccess, Capability, ModelPattern},
     grant::Grant,
     ids::ProviderId,
     money::{Money, Rate},
@@ -20,7 +20,9 @@ use crate::gateway::known_models::ModelsOfKeys;
 /// A model with what may be done with it.
 pub(super) struct Covered<'a> {
     pub(super) provider: ProviderId,
-    pub(super) model: &'a PricedModel,
+    pub(super) id: &'a str,
+    /// Of another id where the user's own prices are for whatever a provider has.
+    model: &'a PricedModel,
     pub(super) capabilities: BTreeSet<Capability>,
     /// The most it writes in one answer, by the provider's limit and the grant's.
     max_output_tokens: Option<u64>,
@@ -38,23 +40,31 @@ pub(super) fn by_grant<'a>(
     accesses.flat_map(|access| {
         let listed = keys.get(&access.provider);
         by_access(access, prices).map(move |covered| Covered {
-            is_listed: listed.map(|listed| listed.contains(&covered.model.id)),
+            is_listed: listed.map(|listed| listed.contains(covered.id)),
             ..covered
         })
     })
 }
 
-/// The same at one provider.
+/// The same at one provider: the models of the book, and those that the grant names and the user has
+/// said a price for without naming them.
 pub(super) fn by_access<'a>(access: &'a AiAccess, prices: &'a PriceBook) -> impl Iterator<Item = Covered<'a>> {
     let most = access.limits.output_tokens_per_request;
-    prices.models(&access.provider).filter_map(move |model| {
+    let of_book = prices.models(&access.provider).map(|model| (model.id.as_str(), model));
+    let named = access.models.iter().filter_map(|pattern| {
+        let ModelPattern::Exact(id) = pattern else { return None };
+        let model = prices.model(&access.provider, id)?;
+        (model.id != *id).then_some((id.as_str(), model))
+    });
+    of_book.chain(named).filter_map(move |(id, model)| {
         let granted = model.capabilities.iter().copied();
         let capabilities: BTreeSet<Capability> = granted
             .filter(|capability| access.has_capability(*capability))
             .collect();
-        let is_covered = access.covers_model(&model.id) && !capabilities.is_empty();
+        let is_covered = access.covers_model(id) && !capabilities.is_empty();
         is_covered.then(|| Covered {
             provider: access.provider.clone(),
+            id,
             model,
             capabilities,
             max_output_tokens: model.max_output_tokens.into_iter().chain(most).min(),
@@ -70,6 +80,7 @@ pub(super) fn by_broker(prices: &PriceBook) -> impl Iterator<Item = Covered<'_>>
         let models: Vec<&PricedModel> = prices.models(&provider).collect();
         models.into_iter().map(move |model| Covered {
             provider: provider.clone(),
+            id: &model.id,
             model,
             capabilities: model.capabilities.clone(),
             max_output_tokens: model.max_output_tokens,
@@ -81,13 +92,13 @@ pub(super) fn by_broker(prices: &PriceBook) -> impl Iterator<Item = Covered<'_>>
 impl Covered<'_> {
     /// Its name on `/v1`.
     pub(super) fn address(&self) -> String {
-        format!("{}/{}", self.provider, self.model.id)
+        format!("{}/{}", self.provider, self.id)
     }
 
     pub(super) fn shown(&self) -> ShownModel<'_> {
         ShownModel {
             provider: &self.provider,
-            id: &self.model.id,
+            id: self.id,
             capabilities: &self.capabilities,
             context_tokens: self.model.context_tokens,
             max_output_tokens: self.max_output_tokens,

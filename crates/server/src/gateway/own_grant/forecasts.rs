@@ -51,15 +51,13 @@ fn pace(grant: &Grant, account: &Account, state: &LimitState, now: Timestamp) ->
     let (LimitRule::Budget, Amount::Money(used), Amount::Money(limit)) = (state.rule, state.used, state.limit) else {
         return None;
     };
-    let began_at = match state.window {
-        None => grant.created_at,
-        Some(_) => {
-            let mut counters = account.counters();
-            let is_this =
-                |(rule, counter): &(LimitRule, &Counter)| *rule == LimitRule::Budget && counter.per == state.window;
-            let (_, counter) = counters.find(is_this)?;
-            Timestamp::from_millis(counter.window_start).max(grant.created_at)
-        }
+    let began_at = if state.window.is_some() {
+        let is_this =
+            |(rule, counter): &(LimitRule, &Counter)| *rule == LimitRule::Budget && counter.per == state.window;
+        let (_, counter) = account.counters().find(is_this)?;
+        Timestamp::from_millis(counter.window_start).max(grant.created_at)
+    } else {
+        grant.created_at
     };
     Some(Pace {
         used,

@@ -27,22 +27,22 @@ use crate::{
 /// A provider's own models path.
 pub(in crate::gateway) async fn on_provider_path(
     app: &App,
-    adapter: &'static dyn ProviderAdapter,
+    (adapter, provider): (&'static dyn ProviderAdapter, &ProviderId),
     caller: Caller,
     kind: &RouteKind,
 ) -> Result<Bytes, GatewayError> {
     let caller = caller.refreshed(app).await?;
     let grant = caller.grant.grant();
     grant.check_active(app.clock.now())?;
-    let provider = ProviderId::new(adapter.id());
-    let Some(access) = grant.access_to(&provider) else {
-        return Err(Denial::ProviderNotGranted(provider).into());
+    let Some(access) = grant.access_to(provider) else {
+        return Err(Denial::ProviderNotGranted(provider.clone()).into());
     };
-    let models: Vec<&str> = covered::by_access(access, &app.prices)
-        .map(|covered| covered.model.id.as_str())
+    let models: Vec<&str> = covered::by_access(access, caller.grant.prices())
+        .map(|covered| covered.id)
         .collect();
     match kind {
         RouteKind::GetModel(id) if models.contains(&id.as_str()) => Ok(adapter.model(id)),
+        RouteKind::Constant(json) => Ok(Bytes::from_static(json.as_bytes())),
         RouteKind::GetModel(id) => Err(GatewayError::NoSuchModel(id.clone())),
         _ => Ok(adapter.model_list(&models)),
     }
@@ -52,20 +52,27 @@ pub(in crate::gateway) async fn on_provider_path(
 pub(super) async fn providers(State(app): State<App>, request: Request) -> Response {
     let (head, _) = request.into_parts();
     let listed = caller(&app, &head).await.map(|caller| {
-        let grant = caller.as_ref().map(|caller| caller.grant.grant());
-        let entry = |adapter: &&dyn ProviderAdapter| {
-            let access = match grant {
-                Some(grant) => Some(grant.access_to(&ProviderId::new(adapter.id()))?),
-                None => None,
-            };
-            Some(ShownProvider {
-                id: adapter.id(),
-                name: adapter.name(),
-                base_url: format!("{}/{}", app.config.public_url, adapter.id()),
-                capabilities: access.map(|access| access.capabilities.iter().copied().collect()),
-            })
+        let shown = |adapter: &dyn ProviderAdapter, id: &str, capabilities| ShownProvider {
+            id: id.to_owned(),
+            name: ProviderId::custom_name(id).unwrap_or(adapter.name()).to_owned(),
+            base_url: format!("{}/{id}", app.config.public_url),
+            capabilities,
         };
-        let listed: Vec<ShownProvider> = adapter::all().iter().filter_map(entry).collect();
+        let listed: Vec<ShownProvider> = match &caller {
+            None => adapter::all()
+                .iter()
+                .map(|adapter| shown(*adapter, adapter.id(), None))
+                .collect(),
+            Some(caller) => {
+                let granted = caller.grant.grant().authorization_details.iter();
+                let granted = granted.filter_map(|access| {
+                    let adapter = adapter::by_id(access.provider.as_str())?;
+                    let capabilities = access.capabilities.iter().copied().collect();
+                    Some(shown(adapter, access.provider.as_str(), Some(capabilities)))
+                });
+                granted.collect()
+            }
+        };
         json!({"providers": listed})
     });
     plain::respond(&app, listed)
@@ -98,7 +105,7 @@ pub(in crate::gateway) async fn one_on_face(app: &App, head: &request::Parts, id
     let keys = keys_of(app, caller.as_ref());
     let models = admitted(app, caller.as_ref(), &keys);
     let by_address = models.iter().find(|covered| covered.address() == id);
-    let mut by_id = models.iter().filter(|covered| covered.model.id == id);
+    let mut by_id = models.iter().filter(|covered| covered.id == id);
     let found = by_address.or_else(|| by_id.next().filter(|_| by_id.next().is_none()));
     found
         .map(|covered| json!(FaceModel::of(covered)))
@@ -107,7 +114,7 @@ pub(in crate::gateway) async fn one_on_face(app: &App, head: &request::Parts, id
 
 fn admitted<'a>(app: &'a App, caller: Option<&'a Caller>, keys: &'a ModelsOfKeys) -> Vec<Covered<'a>> {
     match caller {
-        Some(caller) => covered::by_grant(caller.grant.grant(), &app.prices, keys).collect(),
+        Some(caller) => covered::by_grant(caller.grant.grant(), caller.grant.prices(), keys).collect(),
         None => covered::by_broker(&app.prices).collect(),
     }
 }
@@ -143,8 +150,8 @@ impl<'a> FaceModel<'a> {
 
 #[derive(Serialize)]
 struct ShownProvider {
-    id: &'static str,
-    name: &'static str,
+    id: String,
+    name: String,
     base_url: String,
     /// What of it is granted.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -25,6 +25,7 @@ pub(in crate::gateway) fn respond(app: &App, answer: Result<Value, GatewayError>
             app,
             Asked {
                 shape: Shape::Plain,
+                provider: None,
                 request_id: &request_id,
                 grant_id: None,
                 now,

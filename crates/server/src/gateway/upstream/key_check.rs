@@ -11,10 +11,11 @@ use aipassport_providers::{adapter, discovery};
 use aipassport_store::ProviderCredential;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
 
-use super::{Outgoing, Upstream, UpstreamError, connect::connect, link::Link, prepare};
+use super::{Outgoing, OutgoingBody, Upstream, UpstreamError, connect::connect, link::Link, prepare};
 use crate::{
     config::Upstreams,
     gateway::{error::GatewayError, grants::target_of},
@@ -78,7 +79,7 @@ impl Upstream {
         credential: &ProviderCredential,
     ) -> Result<(KeyCheck, Option<BTreeSet<String>>), GatewayError> {
         let adapter = adapter::by_id(credential.provider.as_str()).ok_or(UpstreamError::NotAllowed)?;
-        let path = adapter.key_check().path.to_owned();
+        let path = adapter.key_check().path;
         let (status, mut link, body) = self.send_question(upstreams, vault, credential, path).await?;
         if !status.is_success() {
             let complaint = beginning(&mut link, body, LARGEST_COMPLAINT).await?;
@@ -95,7 +96,7 @@ impl Upstream {
         upstreams: &Upstreams,
         vault: &Vault,
         credential: &ProviderCredential,
-        path: String,
+        path: &'static str,
     ) -> Result<(StatusCode, Link, Incoming), GatewayError> {
         let adapter = adapter::by_id(credential.provider.as_str()).ok_or(UpstreamError::NotAllowed)?;
         let target = target_of(credential, adapter, upstreams).map_err(|_| UpstreamError::NotAllowed)?;
@@ -107,9 +108,9 @@ impl Upstream {
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let outgoing = Outgoing {
             method: Method::GET,
-            path,
+            path: path.to_owned(),
             headers: headers.collect::<HeaderMap>(),
-            body: Bytes::new(),
+            body: OutgoingBody::Document(Full::default()),
         };
         let request = prepare(adapter, &target, outgoing, &secret)?;
 

@@ -6,9 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::{
     body::Incoming,
     client::conn::{
@@ -18,15 +16,15 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 
-use super::connect::Stream;
+use super::{connect::Stream, outgoing_body::OutgoingBody};
 
 /// A connection, and the way to send on it.
 ///
 /// Nothing happens on it but when it is polled, and it is polled in the task of the call it serves:
 /// a frame crosses no task on its way, and a call that is dropped closes its connection.
 pub(super) struct Link {
-    pub(super) sender: SendRequest<Full<Bytes>>,
-    pub(super) connection: Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>,
+    pub(super) sender: SendRequest<OutgoingBody>,
+    pub(super) connection: Connection<TokioIo<Box<dyn Stream>>, OutgoingBody>,
 }
 
 impl Link {
@@ -44,8 +42,8 @@ impl Link {
     /// was not sent.
     pub(super) async fn send(
         &mut self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Full<Bytes>>>> {
+        request: Request<OutgoingBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<OutgoingBody>>> {
         let mut answer = pin!(self.sender.try_send_request(request));
         let connection = &mut self.connection;
         let mut is_open = true;

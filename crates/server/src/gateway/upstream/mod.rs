@@ -11,7 +11,6 @@ use aipassport_domain::{audit::Happened, ids::ProviderId, secret::Secret};
 use aipassport_providers::adapter::ProviderAdapter;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -19,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use self::{connect::connect, echo::EchoAlarm, link::Link, pieces::Home, pool::Pool, target::Target};
 use super::{
     authenticate::Caller, error::GatewayError, grants::Destination, open_reservation::OpenReservation,
-    read::is_media_type, redact::Redactor,
+    read::is_media_type, redact::Redactor, upload::Delivery,
 };
 use crate::{app::App, vault::Place};
 
@@ -28,12 +27,13 @@ mod connect;
 mod echo;
 mod key_check;
 mod link;
+mod outgoing_body;
 mod pieces;
 mod pool;
 pub(super) mod target;
 mod tls;
 
-pub(super) use self::pieces::Pieces;
+pub(super) use self::{outgoing_body::OutgoingBody, pieces::Pieces};
 
 /// An answer up to this size that is one JSON document is read before it is passed on, so that its
 /// headers can say what it cost.
@@ -52,7 +52,7 @@ pub(super) struct Outgoing {
     pub(super) path: String,
     /// Those of the client's that pass.
     pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(super) body: OutgoingBody,
 }
 
 /// A provider's answer, fit to be passed on.
@@ -106,10 +106,11 @@ pub(super) async fn forward(
     app: &App,
     caller: &Caller,
     adapter: &'static dyn ProviderAdapter,
+    provider: &ProviderId,
     outgoing: Outgoing,
     open: &mut OpenReservation,
 ) -> Result<Answer, GatewayError> {
-    let destination = caller.grant.destination(adapter.id()).ok_or(GatewayError::Internal)?;
+    let destination = caller.grant.destination(provider).ok_or(GatewayError::Internal)?;
     let target = destination.target.as_ref().map_err(|error| {
         tracing::warn!(credential.id = %destination.credential.id, %error, "a credential's base URL cannot be used");
         UpstreamError::NotAllowed
@@ -118,8 +119,16 @@ pub(super) async fn forward(
     let secret = app.vault.open(place, &destination.credential.sealed)?;
     let request = prepare(adapter, target, outgoing, &secret)?;
 
-    let sent = timeout(app.config.upstreams.answer_timeout, send(app, target, request, open));
-    let (link, answer) = sent.await.map_err(|_| UpstreamError::TimedOut)??;
+    let delivery = request.body().delivery();
+    let mut patience = app.config.upstreams.answer_timeout;
+    if delivery.is_some() {
+        patience += app.config.requests.body_timeout;
+    }
+    let sent = timeout(patience, send(app, target, request, open)).await;
+    let sent = sent.unwrap_or(Err(UpstreamError::TimedOut));
+    // What went wrong upstream is only that the form did not come to its end.
+    let problem = delivery.as_deref().and_then(Delivery::problem);
+    let (link, answer) = sent.map_err(|error| problem.map_or_else(|| error.into(), GatewayError::from))?;
     let (mut head, body) = answer.into_parts();
     open.answered(head.status, &head.headers);
 
@@ -128,14 +137,14 @@ pub(super) async fn forward(
     let alarm = EchoAlarm {
         app: app.clone(),
         grant: Arc::clone(&caller.grant),
-        provider: ProviderId::new(adapter.id()),
+        provider: provider.clone(),
     };
     let home = Home {
         pool: Arc::clone(&app.gateway.upstream.pool),
         origin: target.origin.clone(),
     };
     let pieces = Pieces::new(link, body, redactor, alarm, home);
-    let is_stream = open.stream_form().is_some();
+    let is_stream = open.passes_in_pieces();
     let answer = receive(app, adapter, head, is_stream, pieces).await;
     match &answer {
         Err(UpstreamError::RefusedCredential) => note_refused(app, caller, destination),
@@ -150,8 +159,8 @@ fn prepare(
     target: &Target,
     outgoing: Outgoing,
     secret: &Secret,
-) -> Result<Request<Full<Bytes>>, UpstreamError> {
-    let mut request = Request::new(Full::new(outgoing.body));
+) -> Result<Request<OutgoingBody>, UpstreamError> {
+    let mut request = Request::new(outgoing.body);
     *request.method_mut() = outgoing.method;
     let path = if target.path_prefix.is_empty() {
         outgoing.path
@@ -163,9 +172,12 @@ fn prepare(
     let mut headers = outgoing.headers;
     headers.insert(header::HOST, target.host_header.clone());
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    adapter
-        .set_credential(&mut headers, secret.expose())
-        .map_err(|_| UpstreamError::RefusedCredential)?;
+    // A host of the user's own may ask for no key.
+    if !secret.expose().is_empty() {
+        adapter
+            .set_credential(&mut headers, secret.expose())
+            .map_err(|_| UpstreamError::RefusedCredential)?;
+    }
     *request.headers_mut() = headers;
     Ok(request)
 }
@@ -177,12 +189,12 @@ fn prepare(
 async fn send(
     app: &App,
     target: &Target,
-    mut request: Request<Full<Bytes>>,
+    mut request: Request<OutgoingBody>,
     open: &mut OpenReservation,
 ) -> Result<(Link, Response<Incoming>), UpstreamError> {
     let upstream = &app.gateway.upstream;
     if let Some(mut link) = upstream.pool.take(&target.origin).await {
-        open.sent();
+        open.sent(request.body().delivery());
         match link.send(request).await {
             Ok(answer) => return Ok((link, answer)),
             Err(mut failed) => match failed.take_message() {
@@ -194,7 +206,7 @@ async fn send(
     }
 
     let mut link = connect(target, &upstream.tls, app.config.upstreams.connect_timeout).await?;
-    open.sent();
+    open.sent(request.body().delivery());
     match link.send(request).await {
         Ok(answer) => Ok((link, answer)),
         Err(failed) => {
@@ -235,7 +247,8 @@ async fn receive(
     Ok(Answer { status, headers, body })
 }
 
-/// Refuses what no provider's API answers with: anything but JSON, and streams of it.
+/// Refuses what no provider's API answers with: anything but JSON, streams of it, and the sounds and
+/// texts that were asked for.
 fn check_head(status: StatusCode, headers: &HeaderMap, is_stream: bool) -> Result<(), UpstreamError> {
     // A redirect would take the key to wherever the upstream points.
     if status.is_informational() || status.is_redirection() {
@@ -253,7 +266,7 @@ fn check_head(status: StatusCode, headers: &HeaderMap, is_stream: bool) -> Resul
     match headers.get(header::CONTENT_TYPE) {
         Some(_) if is_stream => Ok(()),
         Some(kind) if is_media_type(kind, "application/json") => Ok(()),
-        _ => Err(UpstreamError::NotAnAnswer("neither JSON nor a stream of events")),
+        _ => Err(UpstreamError::NotAnAnswer("not of a type that was asked for")),
     }
 }
 

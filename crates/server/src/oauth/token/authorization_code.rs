@@ -28,6 +28,8 @@ pub(super) async fn redeem(app: &App, client: &Client, parameters: &Parameters) 
             .count_code_failure(&app.tenant_id, &hash, &client.id, now)
             .await
             .map_err(OAuthError::internal)?;
+        // It may have been redeemed in this very moment, and then this was a replay.
+        app.gateway.grant_changed(&code.grant_id);
         return Err(REFUSED);
     }
     check_details(parameters, &code.approved.authorization_details)?;

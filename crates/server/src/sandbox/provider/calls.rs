@@ -20,7 +20,9 @@ use super::{
     faults,
     gemini::Gemini,
     mistral::Mistral,
+    ollama::Ollama,
     openai::OpenAi,
+    openai_compatible::{CUSTOM, VLLM},
     own_pages,
     protocol::{self, Asked, Dialect, Protocol, Received, Refusal, Task},
     stream::{Events, ReplyBody, Whole},
@@ -28,7 +30,7 @@ use super::{
 };
 
 /// Every provider the sandbox stands in for.
-const PROTOCOLS: [&dyn Protocol; 5] = [&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere];
+const PROTOCOLS: [&dyn Protocol; 8] = [&OpenAi, &Anthropic, &Gemini, &Mistral, &Cohere, &Ollama, &VLLM, &CUSTOM];
 
 /// An answer, and what is to go wrong on its way.
 pub(super) struct Reply {
@@ -140,7 +142,10 @@ impl<'a> Provider<'a> {
 
     /// The key's digest, or the provider's refusal of it.
     fn check_key(&self, switches: &Switches) -> Result<Arc<str>, Refusal> {
-        let key = self.key.ok_or(Refusal::NoKey)?;
+        let key = match self.key {
+            None if self.parts.required_keys.is_empty() && !self.protocol.needs_key() => "",
+            key => key.ok_or(Refusal::NoKey)?,
+        };
         let digest = self.parts.books.note_key(key);
         let required = &self.parts.required_keys;
         if switches.errors.echo == Some(Echo::Error) {
@@ -190,15 +195,20 @@ impl<'a> Provider<'a> {
             headers.insert(http::header::CACHE_CONTROL, faults::static_value("no-cache"));
             return Ok(response);
         }
-        let body = ReplyBody::Whole(Whole::new(
-            faults::spoil_json(dialect.whole(&answer), self.key, switches),
-            switches,
-        ));
+        let medium = dialect.medium(&answer);
+        let (content_type, bytes) = medium.unwrap_or_else(|| {
+            let json = faults::spoil_json(dialect.whole(&answer), self.key, switches);
+            ("application/json", json)
+        });
+        let body = ReplyBody::Whole(Whole::new(bytes, switches));
         call.end(if body.is_cut() { Ending::Cut } else { Ending::Complete });
         if !body.is_cut() && !faults::hides_usage(switches) && dialect.reports_usage_of_whole() {
             call.reported_usage();
         }
-        Ok(self.json(StatusCode::OK, body))
+        let mut response = self.json(StatusCode::OK, body);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, faults::static_value(content_type));
+        Ok(response)
     }
 
     fn refuse(&self, refusal: &Refusal) -> Response<ReplyBody> {

@@ -35,6 +35,7 @@ pub struct Rates {
     pub image_input: i64,
     /// Of tokens that are images, or sound, once they are decoded.
     pub image_output: i64,
+    pub audio_input: i64,
     pub audio_output: i64,
 }
 
@@ -45,6 +46,9 @@ pub struct UnitPrices {
     pub page: i64,
     pub annotated_page: i64,
     pub search: i64,
+    pub character: i64,
+    /// Of sound, listened to.
+    pub second: i64,
 }
 
 impl Rates {
@@ -58,6 +62,7 @@ impl Rates {
             output: rates[4],
             image_input: 0,
             image_output: 0,
+            audio_input: 0,
             audio_output: 0,
         }
     }
@@ -70,7 +75,8 @@ impl SandboxModel {
             + usage.cached_input_tokens
             + usage.cache_write_5m_tokens
             + usage.cache_write_1h_tokens
-            + usage.image_input_tokens;
+            + usage.image_input_tokens
+            + usage.audio_input_tokens;
         let rates = self
             .tiers
             .iter()
@@ -85,6 +91,7 @@ impl SandboxModel {
             (usage.output_tokens, rates.output),
             (usage.image_input_tokens, rates.image_input),
             (usage.image_output_tokens, rates.image_output),
+            (usage.audio_input_tokens, rates.audio_input),
             (usage.audio_output_tokens, rates.audio_output),
         ]
         .into_iter()
@@ -95,11 +102,13 @@ impl SandboxModel {
             (usage.pages, self.units.page),
             (usage.annotated_pages, self.units.annotated_page),
             (usage.searches, self.units.search),
+            (usage.characters, self.units.character),
         ]
         .into_iter()
         .map(|(count, price)| i128::from(count) * i128::from(price))
         .sum();
-        pieces + (millionths + 999_999) / 1_000_000
+        let seconds = i128::from(usage.audio_milliseconds) * i128::from(self.units.second);
+        pieces + (seconds + 999) / 1_000 + (millionths + 999_999) / 1_000_000
     }
 }
 
@@ -149,6 +158,17 @@ pub(super) fn usual_models() -> Vec<SandboxModel> {
         usual("openai", "gpt-5", &[(0, [1_250, 125, 0, 0, 10_000])]),
         usual("openai", "gpt-5-mini", &[(0, [250, 25, 0, 0, 2_000])]),
         usual("anthropic", "claude-haiku-4-5", &[(0, cheap_claude)]),
+        usual("ollama", "llama3.2:3b", &[(0, [100, 100, 0, 0, 400])]),
+        usual("ollama", "nomic-embed-text", &[(0, [10, 10, 0, 0, 0])]),
+        usual("vllm", "bge-m3", &[(0, [20, 20, 0, 0, 0])]),
+        usual("custom", "house-embedder", &[(0, [20, 20, 0, 0, 0])]),
+        usual("vllm", "qwen3-8b", &[(0, [200, 100, 0, 0, 600])]),
+        usual(
+            "vllm",
+            "meta-llama/Llama-3.1-8B-Instruct",
+            &[(0, [100, 100, 0, 0, 100])],
+        ),
+        usual("custom", "house-model", &[(0, [500, 500, 0, 0, 1_500])]),
         usual("anthropic", "claude-sonnet-4-5", &[(0, claude), (200_000, long_claude)]),
         usual("gemini", "gemini-2.5-flash", &[(0, [300, 30, 0, 0, 2_500])]),
         usual(
@@ -159,6 +179,7 @@ pub(super) fn usual_models() -> Vec<SandboxModel> {
         usual("gemini", "gemini-embedding-001", &[(0, [150, 0, 0, 0, 0])]),
     ];
     models.extend(models_of_every_kind());
+    models.extend(openai_media());
     models
 }
 
@@ -182,6 +203,53 @@ fn by_the_piece(provider: &str, id: &str, units: UnitPrices) -> SandboxModel {
         units,
         ..usual(provider, id, &[])
     }
+}
+
+/// OpenAI's models that read or write something else than text.
+fn openai_media() -> Vec<SandboxModel> {
+    let spoken = |character| UnitPrices {
+        character,
+        ..UnitPrices::default()
+    };
+    let heard = |second| UnitPrices {
+        second,
+        ..UnitPrices::default()
+    };
+    let with = |id, rates| SandboxModel {
+        tiers: vec![Tier {
+            above_input_tokens: 0,
+            rates,
+        }],
+        ..usual("openai", id, &[])
+    };
+    let pictures = Rates {
+        input: 5_000_000_000,
+        image_input: 8_000_000_000,
+        image_output: 30_000_000_000,
+        ..Rates::default()
+    };
+    let speech = Rates {
+        input: 600_000_000,
+        audio_output: 12_000_000_000,
+        ..Rates::default()
+    };
+    let transcripts = Rates {
+        input: 2_500_000_000,
+        audio_input: 6_000_000_000,
+        output: 10_000_000_000,
+        ..Rates::default()
+    };
+    vec![
+        usual("openai", "text-embedding-3-small", &[(0, [20, 0, 0, 0, 0])]),
+        usual("openai", "text-embedding-3-large", &[(0, [130, 0, 0, 0, 0])]),
+        with("gpt-image-2", pictures),
+        with("gpt-image-2.5-flare", pictures),
+        with("gpt-4o-mini-tts", speech),
+        with("gpt-4o-transcribe", transcripts),
+        by_the_piece("openai", "tts-1", spoken(15_000)),
+        by_the_piece("openai", "whisper-1", heard(100_000)),
+        by_the_piece("openai", "gpt-transcribe", heard(75_000)),
+    ]
 }
 
 /// Models of Google's, Mistral's and Cohere's that have prices of every kind.

@@ -25,7 +25,9 @@ mod anthropic;
 mod cohere;
 mod gemini;
 mod mistral;
+mod ollama;
 mod openai;
+mod openai_compatible;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,9 @@ const ABOUT: &str = "AIPassport's sandbox provider: a local stand-in for AI prov
   /gemini/v1beta/…          base URL for Google's SDKs: http://HOST/gemini
   /mistral/v1/…             base URL for Mistral's SDKs: http://HOST/mistral
   /cohere/v2/…              base URL for Cohere's SDKs: http://HOST/cohere
+  /ollama/…                 base URL for Ollama's SDKs: http://HOST/ollama; its OpenAI face: /ollama/v1
+  /vllm/v1/…                base URL for OpenAI's SDKs, as `vllm serve` answers: http://HOST/vllm/v1
+  /custom/v1/…              the same of a server that nobody knows
   GET  /sandbox/switches    what a request can ask to be done differently
   GET  /sandbox/bill        what was used and what it costs; ?since=N for the rows after that one
   GET  /sandbox/seen        how often each path was requested

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use aipassport_domain::usage::Usage;
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use serde::de::IgnoredAny;
 
@@ -28,6 +29,11 @@ pub(super) trait Protocol: Sync {
         refusal.status()
     }
 
+    /// Whether it answers nobody who shows no key, whatever key that may be.
+    fn needs_key(&self) -> bool {
+        true
+    }
+
     /// The header that carries the request's id.
     fn request_id_header(&self) -> &'static str;
 
@@ -38,6 +44,11 @@ pub(super) trait Protocol: Sync {
 /// How an answer looks on the wire in one operation of one provider.
 pub(super) trait Dialect: Send {
     fn whole(&self, answer: &Answer) -> String;
+
+    /// An answer in one piece that is no JSON: its type and its bytes.
+    fn medium(&self, _answer: &Answer) -> Option<(&'static str, Bytes)> {
+        None
+    }
 
     /// Appends what a stream says at `step`, if anything.
     fn event(&mut self, answer: &Answer, step: Step, out: &mut String);

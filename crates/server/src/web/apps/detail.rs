@@ -17,7 +17,7 @@ use jiff::ToSpan;
 
 use super::{
     super::{
-        app_words, charts,
+        alerts, app_words, charts,
         error::PageError,
         form::Visitor,
         page::{Frame, Section, page},
@@ -49,12 +49,14 @@ pub(in super::super) async fn show(
     let refusals = figures::refusals(&app, &grant.id).await?;
     let first = clock.today().saturating_sub((DAYS - 1).days());
     let by_day = figures::spent_by_day(&app, &signed_in, Some(&grant.id), first, &clock).await?;
+    let alerts = alerts::unseen(&app, &signed_in, Some(&grant)).await?;
     let app_key = tools::key_of(&app, &signed_in, &grant).await?;
     let standing = Standing::of(&app, grant).await?;
 
     let grant = &standing.grant;
     let app_page = AppPage {
         frame: Frame::inside(&app, &signed_in, Section::Apps).with_notice(notice(query.as_deref())),
+        alerts,
         grant_id: grant.id.to_string(),
         face: figures::face(grant, &clients),
         stamp: Stamp::of(standing.status),
@@ -185,7 +187,9 @@ fn tokens(usage: &Usage) -> (String, String) {
 
 /// What the provider's own SDK takes as its base URL.
 pub(in crate::web) fn base_url(app: &App, provider: &ProviderId) -> (String, String) {
-    let version = if provider.as_str() == "openai" { "/v1" } else { "" };
+    let is_custom = ProviderId::custom_name(provider.as_str()).is_some();
+    let has_version = is_custom || matches!(provider.as_str(), "openai" | "vllm");
+    let version = if has_version { "/v1" } else { "" };
     (
         format!("{} SDK", words::provider(provider)),
         format!("{}/{provider}{version}", app.config.public_url),

@@ -18,7 +18,7 @@ use http::StatusCode;
 
 use super::{
     super::{
-        charts,
+        alerts, charts,
         error::PageError,
         form::Visitor,
         page::{Frame, Section, page},
@@ -66,6 +66,7 @@ pub(in super::super) async fn show(
     let keys = app.store.credentials_of(&app.tenant_id, &user.id).await?;
     let apps_page = AppsPage {
         frame: Frame::inside(&app, &signed_in, Section::Apps).with_notice(notice(query.as_deref())),
+        alerts: alerts::unseen(&app, &signed_in, None).await?,
         public_url: app.config.public_url.clone(),
         has_key: !keys.is_empty(),
         month: month(&app, &signed_in, &live, &clock).await?,

@@ -11,6 +11,7 @@ use jiff::{ToSpan, civil::date};
 
 use super::{
     super::{
+        alerts::{AlertRow, AlertStrip},
         app_words, charts,
         page::Section,
         parts::{AppFace, Badge, Spend, Stamp},
@@ -62,9 +63,27 @@ fn month() -> Month {
     }
 }
 
+fn alerts() -> AlertStrip {
+    let alert = |sentence: &str| AlertRow {
+        id: "a".to_owned(),
+        sentence: sentence.to_owned(),
+        when: "2 min ago".to_owned(),
+        raise: Some("/apps/g/limits".to_owned()),
+    };
+    AlertStrip {
+        rows: vec![
+            alert("Old bot used up the limit of $3.00 a month."),
+            alert("Notes used 80 % of the limit of $5.00 a month."),
+        ],
+        class: "bad",
+        here: "/apps".to_owned(),
+    }
+}
+
 fn apps(apps: Vec<AppRow>, over: Vec<AppRow>) -> AppsPage {
     AppsPage {
         frame: inside(Section::Apps),
+        alerts: alerts(),
         public_url: "http://127.0.0.1:8787".to_owned(),
         has_key: false,
         month: month(),
@@ -103,6 +122,7 @@ fn app() -> AppPage {
     };
     AppPage {
         frame: inside(Section::Apps),
+        alerts: alerts(),
         grant_id: "0192f3a4-7c1e-7abc-9def-0123456789ab".to_owned(),
         face: face(),
         stamp: Stamp::of(GrantStatus::Approved),

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::super::{
+    alerts::AlertStrip,
     charts::{Bars, Days},
     consent::Choosable,
     page::Frame,
@@ -13,6 +14,7 @@ use super::super::{
 #[template(path = "apps.html")]
 pub(super) struct AppsPage {
     pub(super) frame: Frame,
+    pub(super) alerts: AlertStrip,
     pub(super) public_url: String,
     pub(super) has_key: bool,
     pub(super) month: Month,
@@ -47,6 +49,7 @@ pub(super) struct AppRow {
 #[template(path = "app.html")]
 pub(super) struct AppPage {
     pub(super) frame: Frame,
+    pub(super) alerts: AlertStrip,
     pub(super) grant_id: String,
     pub(super) face: AppFace,
     pub(super) stamp: Stamp,

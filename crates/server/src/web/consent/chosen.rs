@@ -76,6 +76,14 @@ fn models(terms: &Terms<'_>, access: &AiAccess, fields: &Fields) -> (Vec<ModelPa
         .filter(|candidate| candidate.priced.is_some() && fields.has(&format!("{provider}.model"), &candidate.id))
         .map(|candidate| ModelPattern::Exact(candidate.id))
         .collect();
+    let named = fields.text(&format!("{provider}.named")).split(',').map(str::trim);
+    models.extend(
+        named
+            .filter(|_| access.models.is_open())
+            .filter(|name| terms.prices.model(&access.provider, name).is_some())
+            .map(|name| ModelPattern::Exact(name.to_owned()))
+            .filter(|pattern| pattern.check().is_ok()),
+    );
     let future: Vec<ModelPattern> = fields
         .all(&format!("{provider}.future"))
         .filter(|_| access.allow_future)

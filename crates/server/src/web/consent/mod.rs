@@ -14,12 +14,15 @@ mod shown;
 mod terms;
 mod view;
 
+use std::sync::Arc;
+
 use aipassport_domain::{
     audit::Happened,
     client::Client,
     consent::{self, Approved, AuthorizationRequest, Door, NextStep},
     ids::AuthorizationRequestId,
 };
+use aipassport_providers::prices::PriceBook;
 use aipassport_store::{Decision, NewCode, ProviderCredential};
 use axum::{
     extract::{Path, State},
@@ -45,6 +48,8 @@ struct Case {
     request: AuthorizationRequest,
     client: Client,
     keys: Vec<ProviderCredential>,
+    /// As this user has them.
+    prices: Arc<PriceBook>,
 }
 
 impl Case {
@@ -57,14 +62,20 @@ impl Case {
             .filter(|client| client.disabled_at.is_none())
             .ok_or(PageError::NotFound)?;
         let keys = app.store.credentials_of(&app.tenant_id, &signed_in.user.id).await?;
-        Ok(Self { request, client, keys })
+        let prices = app.prices_of(&signed_in.user.id).await?;
+        Ok(Self {
+            request,
+            client,
+            keys,
+            prices,
+        })
     }
 
     fn terms<'a>(&'a self, app: &'a App, entered: Option<&'a Fields>, errors: &'a [FieldError]) -> Terms<'a> {
         Terms {
             asked: &self.request.asked,
             defaults: &app.config.grants,
-            prices: &app.prices,
+            prices: &self.prices,
             keys: &self.keys,
             listed: app.gateway.models_of(&self.keys),
             entered,
@@ -145,7 +156,7 @@ pub(super) async fn decide(
 fn approved(app: &App, case: &Case, fields: &Fields) -> Result<Approved, Vec<FieldError>> {
     let terms = case.terms(app, Some(fields), &[]);
     let chosen = if case.request.asked.is_empty() {
-        presets::read(fields, &case.keys, &app.prices)?
+        presets::read(fields, &case.keys, &case.prices)?
     } else {
         chosen::read(&terms, fields)?
     };
@@ -225,11 +236,16 @@ async fn ask(
     entered: Option<&Fields>,
     errors: Vec<FieldError>,
 ) -> Result<Response, PageError> {
-    let Case { request, client, keys } = case;
+    let Case {
+        request,
+        client,
+        keys,
+        prices,
+    } = case;
     let others = app.store.clients(&app.tenant_id).await?;
     let shown = Shown::of(app, request, client);
     let terms = case.terms(app, entered, &errors);
-    let presets = request.asked.is_empty().then(|| presets::shown(keys, entered));
+    let presets = request.asked.is_empty().then(|| presets::shown(keys, prices, entered));
     let has_key = if presets.is_some() {
         !keys.is_empty()
     } else {

@@ -1,6 +1,8 @@
 //! Consent to a client that can only say that it wants AI (`scope=ai`), and to a tool that cannot ask
 //! at all: the user picks a size.
 
+use std::collections::BTreeSet;
+
 use aipassport_domain::{
     authorization_details::{AiAccess, Capability, Choice, ModelPattern, Validity},
     ids::ProviderId,
@@ -15,7 +17,7 @@ use aipassport_providers::{
 use aipassport_store::ProviderCredential;
 
 use super::{
-    super::{form::Fields, parts::FieldError},
+    super::{form::Fields, parts::FieldError, words},
     view::{Presets, Tick},
 };
 
@@ -60,7 +62,7 @@ const SIZES: [Size; 3] = [
     },
 ];
 
-pub(in crate::web) fn shown(keys: &[ProviderCredential], entered: Option<&Fields>) -> Presets {
+pub(in crate::web) fn shown(keys: &[ProviderCredential], prices: &PriceBook, entered: Option<&Fields>) -> Presets {
     let mut place = 0;
     let sizes = SIZES.iter().map(|size| Tick {
         value: size.value.to_owned(),
@@ -69,16 +71,23 @@ pub(in crate::web) fn shown(keys: &[ProviderCredential], entered: Option<&Fields
         is_on: entered.map_or(size.value == "try", |fields| fields.has("size", size.value)),
         is_off_for_good: false,
     });
-    let providers = adapter::all().iter().map(|adapter| {
-        let key = keys.iter().find(|key| key.provider.as_str() == adapter.id());
-        let at_first = key.is_some() && place == 0;
-        place += usize::from(key.is_some());
+    let providers = providers(keys).into_iter().map(|provider| {
+        let key = keys.iter().find(|key| key.provider == provider);
+        let has_models = prices.models(&provider).next().is_some();
+        let can_be_used = key.is_some() && has_models;
+        let at_first = can_be_used && place == 0;
+        place += usize::from(can_be_used);
         Tick {
-            value: adapter.id().to_owned(),
-            words: adapter.name().to_owned(),
-            hint: key.map_or_else(|| "no key here yet".to_owned(), |key| format!("key …{}", key.last_four)),
-            is_on: key.is_some() && entered.map_or(at_first, |fields| fields.has("provider", adapter.id())),
-            is_off_for_good: key.is_none(),
+            value: provider.to_string(),
+            words: words::provider(&provider),
+            hint: match key {
+                None => "no key here yet".to_owned(),
+                Some(_) if !has_models => "say first what each of its models costs, on the page of keys".to_owned(),
+                Some(key) if key.last_four.is_empty() => "asks for no key".to_owned(),
+                Some(key) => format!("key …{}", key.last_four),
+            },
+            is_on: can_be_used && entered.map_or(at_first, |fields| fields.has("provider", provider.as_str())),
+            is_off_for_good: !can_be_used,
         }
     });
     Presets {
@@ -96,8 +105,8 @@ pub(in crate::web) fn read(
     let size = SIZES.iter().find(|size| fields.has("size", size.value));
     let size = size.ok_or_else(|| wrong("size-try", "Choose how much it may use."))?;
 
-    let providers = adapter::all().iter().map(|adapter| ProviderId::new(adapter.id()));
-    let chosen: Vec<AiAccess> = providers
+    let chosen: Vec<AiAccess> = providers(keys)
+        .into_iter()
         .filter(|provider| fields.has("provider", provider.as_str()))
         .filter(|provider| keys.iter().any(|key| key.provider == *provider))
         .map(|provider| size.access(provider, prices))
@@ -107,6 +116,17 @@ pub(in crate::web) fn read(
         return Err(wrong("provider", "Choose at least one of your accounts."));
     }
     Ok(chosen)
+}
+
+/// Those that everybody can have, and those that this user brings.
+fn providers(keys: &[ProviderCredential]) -> Vec<ProviderId> {
+    let named = adapter::all().iter().map(|adapter| ProviderId::new(adapter.id()));
+    let own: BTreeSet<ProviderId> = keys
+        .iter()
+        .map(|key| key.provider.clone())
+        .filter(|provider| ProviderId::custom_name(provider.as_str()).is_some())
+        .collect();
+    named.chain(own).collect()
 }
 
 impl Size {

@@ -40,6 +40,7 @@ fn account(provider: &str, provider_name: &str) -> AccountTerms {
             tick("gpt-4o-mini", "gpt-4o-mini", "$", true),
             tick("gpt-4o", "gpt-4o", "$$", true),
         ],
+        names_models: None,
         future: Vec::new(),
         budgets: vec![BudgetField {
             id: format!("{provider}.budget.P1M"),

@@ -16,7 +16,10 @@ use aipassport_domain::{
     money::Money,
     time::Timestamp,
 };
-use aipassport_providers::prices::{PriceBook, PriceClass, PricedModel};
+use aipassport_providers::{
+    adapter::{self, ProviderAdapter},
+    prices::{PriceBook, PriceClass, PricedModel},
+};
 use aipassport_store::ProviderCredential;
 
 use super::{
@@ -74,7 +77,8 @@ pub(super) fn candidates<'a>(access: &AiAccess, prices: &'a PriceBook) -> Vec<Ca
         {
             found.push(Candidate {
                 id: id.clone(),
-                priced: None,
+                // The user may have said what every model costs, and so this one.
+                priced: prices.model(&access.provider, id),
             });
         }
     }
@@ -124,8 +128,19 @@ impl Terms<'_> {
             more: self.more(access, &limits),
             models,
             capability_field: format!("{provider}.capability"),
+            names_models: self.names_models(access),
             model_field,
         }
+    }
+
+    /// Whether the user has to name the models: a server of one's own has no list of them.
+    fn names_models(&self, access: &AiAccess) -> Option<String> {
+        let is_own = adapter::by_id(access.provider.as_str()).is_some_and(ProviderAdapter::is_self_hosted);
+        let is_left_open = access.models.is_open() && is_own;
+        let entered = self
+            .entered
+            .map(|fields| fields.text(&format!("{}.named", access.provider)));
+        is_left_open.then(|| entered.unwrap_or_default().to_owned())
     }
 
     fn is_on(&self, name: &str, value: &str, at_first: bool) -> bool {
@@ -179,7 +194,11 @@ impl Terms<'_> {
             let is_missing = listed.is_some_and(|listed| !listed.contains(&candidate.id));
             // Named by the app: as asked. Left to the user: the cheap ones that the key has.
             let at_first = !access.models.is_open() || (class == Some(PriceClass::One) && !is_missing);
-            let hint = class.map_or("no known price", PriceClass::as_str);
+            let hint = match class {
+                None => "no known price",
+                Some(_) if candidate.priced.is_some_and(PricedModel::is_free) => "free",
+                Some(class) => class.as_str(),
+            };
             Tick {
                 hint: if is_missing {
                     format!("{hint}, not listed for your key")

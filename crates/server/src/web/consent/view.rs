@@ -49,6 +49,8 @@ pub(super) struct AccountTerms {
     pub(super) models_sentence: String,
     pub(super) models_open: bool,
     pub(super) models: Vec<Tick>,
+    /// What the user has named, where only the user can name models.
+    pub(super) names_models: Option<String>,
     pub(super) future: Vec<Tick>,
     pub(super) budgets: Vec<BudgetField>,
     pub(super) more: Vec<NumberField>,

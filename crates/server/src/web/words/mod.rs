@@ -224,7 +224,8 @@ pub(super) fn provider(id: &ProviderId) -> String {
         "mistral" => "Mistral".to_owned(),
         "cohere" => "Cohere".to_owned(),
         "ollama" => "Ollama".to_owned(),
-        other => other.to_owned(),
+        "vllm" => "vLLM".to_owned(),
+        other => ProviderId::custom_name(other).unwrap_or(other).to_owned(),
     }
 }
 

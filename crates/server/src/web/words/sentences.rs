@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use aipassport_domain::{
     audit::{Actor, AuditEvent, CallOutcome, Happened, KeyCheck, RevocationReason},
     authorization_details::AiAccess,
-    ids::{ClientId, GrantId},
-    ledger::Level,
+    ids::{ClientId, GrantId, ProviderId},
+    ledger::{Amount, Level},
+    money::Money,
     usage::TruthLabel,
 };
+use aipassport_store::{AccountOf, AlertRecord, LimitsOf};
 
 use crate::web::{
-    app_words,
+    app_words, prices,
     words::{self, Dollars, WallClock},
 };
 
@@ -54,9 +56,12 @@ impl About {
             Happened::CallReserved { .. }
             | Happened::CallSettled { .. }
             | Happened::CallRefused { .. }
+            | Happened::LimitNear { .. }
             | Happened::LimitReached { .. } => Self::Calls,
             Happened::CredentialAdded { .. }
             | Happened::CredentialRemoved { .. }
+            | Happened::PriceSet { .. }
+            | Happened::PriceRemoved { .. }
             | Happened::CredentialChecked { .. }
             | Happened::CredentialRefusedByProvider { .. }
             | Happened::CredentialEchoRedacted { .. } => Self::Keys,
@@ -64,6 +69,7 @@ impl About {
             | Happened::UserSuspended
             | Happened::UserResumed
             | Happened::PasswordChanged
+            | Happened::TimeZoneChanged { .. }
             | Happened::SignedIn
             | Happened::SignInFailed { .. }
             | Happened::SignedOut
@@ -119,6 +125,9 @@ fn of_account(event: &AuditEvent) -> String {
         Happened::UserSuspended => format!("{} suspended your account: apps and sign-ins were stopped.", who(event)),
         Happened::UserResumed => format!("{} ended the suspension of your account.", who(event)),
         Happened::PasswordChanged => format!("{} changed your password.", who(event)),
+        Happened::TimeZoneChanged { time_zone } => {
+            format!("{} set the clock of your limits to {time_zone}.", who(event))
+        }
         Happened::SignedIn => "You signed in.".to_owned(),
         Happened::SignInFailed { .. } => "Somebody tried to sign in as you with a wrong password.".to_owned(),
         Happened::SignedOut => "You signed out.".to_owned(),
@@ -140,6 +149,17 @@ fn of_keys(event: &AuditEvent) -> String {
         Happened::CredentialRemoved { provider, .. } => {
             format!("{} removed a key for {}.", who(event), words::provider(provider))
         }
+        Happened::PriceSet { provider, model, price } => format!(
+            "{} said what {} costs: {}.",
+            who(event),
+            model_of(provider, model.as_deref()),
+            prices::in_words(price.terms)
+        ),
+        Happened::PriceRemoved { provider, model } => format!(
+            "{} forgot the own price of {}.",
+            who(event),
+            model_of(provider, model.as_deref())
+        ),
         Happened::CredentialChecked { provider, result, .. } => {
             let provider = words::provider(provider);
             match result {
@@ -158,6 +178,14 @@ fn of_keys(event: &AuditEvent) -> String {
             format!("{provider} sent your key back in an answer; it was cut out before the app saw it.")
         }
         other => other.kind(),
+    }
+}
+
+fn model_of(provider: &ProviderId, model: Option<&str>) -> String {
+    let provider = words::provider(provider);
+    match model {
+        Some(model) => format!("{} at {provider}", model_name(model)),
+        None => format!("every model at {provider}"),
     }
 }
 
@@ -197,10 +225,54 @@ fn of_calls(event: &AuditEvent, names: &Names) -> String {
             }
         }
         Happened::CallRefused { rule, .. } => format!("A call of {app} was refused: {}.", rule_words(rule).0),
+        Happened::LimitNear { level, rule, percent } => {
+            let of = if rule == "budget" {
+                "budget"
+            } else {
+                "number of requests"
+            };
+            format!("{} used {percent} % of the {of}.", used_by(*level, app))
+        }
         Happened::LimitReached { level, rule } => {
             format!("{} was stopped: {}.", stopped_at(*level, &app), rule_words(rule).0)
         }
         other => other.kind(),
+    }
+}
+
+/// Who it is that uses a limit of this level.
+fn used_by(level: Level, app: String) -> String {
+    match level {
+        Level::Grant => app,
+        Level::App => format!("{app} as a whole"),
+        Level::User => "Your apps together".to_owned(),
+        Level::Tenant => "Everybody here together".to_owned(),
+    }
+}
+
+/// What is used of a limit, and by whom.
+pub(in crate::web) fn of_alert(alert: &AlertRecord, names: &Names) -> String {
+    let unknown = || "An app".to_owned();
+    let who = match &alert.account {
+        AccountOf::Grant(id, _) => names.grants.get(id).cloned().unwrap_or_else(unknown),
+        AccountOf::Above(LimitsOf::App { client_id, .. }) => used_by(Level::App, names.client(client_id)),
+        AccountOf::Above(of) => used_by(of.level(), String::new()),
+    };
+    let limit = match alert.limit {
+        Amount::Money(money) => words::dollars(money),
+        Amount::Count(count) => words::counted(count, "request"),
+    };
+    let limit = format!("{limit} {}", words::per(alert.window));
+    let left_over = match (alert.limit.less(alert.used), alert.used) {
+        (Amount::Money(Money::ZERO), _) | (_, Amount::Count(_)) => None,
+        (_, Amount::Money(used)) => Some(words::dollars(used)),
+    };
+    match (alert.threshold, left_over) {
+        (100, Some(used)) => {
+            format!("{who} was stopped: {used} of the limit of {limit} are used, and a call needed more than is left.")
+        }
+        (100, None) => format!("{who} used up the limit of {limit}."),
+        (percent, _) => format!("{who} used {percent} % of the limit of {limit}."),
     }
 }
 

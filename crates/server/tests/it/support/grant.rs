@@ -10,7 +10,7 @@ use aipassport_domain::{
     secret::SecretHash,
 };
 use aipassport_providers::adapter;
-use aipassport_store::Decision;
+use aipassport_store::{AlertsOf, Decision};
 use serde_json::{Value, json};
 
 use super::{TestBroker, TestUser, http::Answer, provider::TestProvider};
@@ -102,6 +102,15 @@ impl TestBroker {
         self.grant(&user, vec![access]).await
     }
 
+    /// A user with a key has granted a new client `capability` with `model`.
+    pub(crate) async fn granted_capability(&self, capability: Capability, model: &str) -> TestGrant {
+        self.granted_with(|access| {
+            access.models = Choice::of([ModelPattern::Exact(model.to_owned())]);
+            access.capabilities = Choice::of([capability]);
+        })
+        .await
+    }
+
     /// Makes a grant of `details` by `user` to a new client.
     pub(crate) async fn grant(&self, user: &TestUser, details: Vec<AiAccess>) -> TestGrant {
         let (app, now) = (&self.app, self.app.clock.now());
@@ -154,6 +163,21 @@ impl TestBroker {
         let bearer = grant.bearer();
         self.post_json("/openai/v1/chat/completions", &[("authorization", &bearer)], body)
             .await
+    }
+
+    /// The id of an alert of `user`, whose only request is used.
+    pub(crate) async fn alert(&self, user: &TestUser) -> String {
+        let mut access = access_to(self, "openai");
+        access.limits.requests = [(None, 1)].into();
+        let grant = self.grant(user, vec![access]).await;
+        self.chat(&grant, &chat(5)).await;
+        self.settled().await;
+        let of = AlertsOf {
+            user_id: &user.id,
+            and_tenant: false,
+        };
+        let alerts = self.app.store.alerts_of(&self.app.tenant_id, of, true, 1).await;
+        alerts.unwrap().remove(0).id
     }
 
     pub(crate) async fn revoke(&self, grant: &TestGrant) {

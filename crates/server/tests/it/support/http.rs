@@ -7,7 +7,35 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use super::TestBroker;
+use super::{TestBroker, grant::TestGrant};
+
+pub(crate) const FORM_TYPE: &str = "multipart/form-data; boundary=xx";
+
+/// A part of a form.
+#[derive(Clone, Copy)]
+pub(crate) enum Part<'a> {
+    Field(&'a str, &'a str),
+    File(&'a str, &'a [u8]),
+}
+
+/// A form with these parts, in this order.
+pub(crate) fn form(parts: &[Part<'_>]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for part in parts {
+        let (head, content) = match part {
+            Part::Field(name, value) => (format!("name=\"{name}\""), value.as_bytes()),
+            Part::File(name, content) => (
+                format!("name=\"{name}\"; filename=\"{name}.bin\"\r\nContent-Type: application/octet-stream"),
+                *content,
+            ),
+        };
+        body.extend(format!("--xx\r\nContent-Disposition: form-data; {head}\r\n\r\n").bytes());
+        body.extend(content);
+        body.extend(b"\r\n");
+    }
+    body.extend(b"--xx--\r\n");
+    body
+}
 
 /// A whole answer.
 pub(crate) struct Answer {
@@ -66,6 +94,14 @@ impl TestBroker {
             .extend_pairs(form)
             .finish();
         self.send(self.request("POST", path, &headers, Bytes::from(body))).await
+    }
+
+    /// Sends a form that may have files in it, with the token of `grant`.
+    pub(crate) async fn upload(&self, grant: &TestGrant, path: &str, parts: &[Part<'_>]) -> Answer {
+        let bearer = grant.bearer();
+        let headers = [("authorization", bearer.as_str()), ("content-type", FORM_TYPE)];
+        self.send(self.request("POST", path, &headers, form(parts).into()))
+            .await
     }
 
     pub(crate) fn request(

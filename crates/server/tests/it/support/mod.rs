@@ -10,14 +10,14 @@ use aipassport::{
     broker::Broker,
     clock::{Clock, StoppedClock},
     config::Config,
-    entries::{NewCredential, new_api_token, new_credential},
+    entries::{NewCredential, NewTool, new_api_token, new_app_key, new_credential},
     jobs::silent_since,
     random::SeededRandom,
 };
 use aipassport_domain::{
     audit::{Actor, AuditEvent, Happened},
     client::{Client, ClientAuthentication, Registration},
-    ids::{ClientId, CredentialId, UserId},
+    ids::{ClientId, CredentialId, GrantId, UserId},
     secret::Secret,
     time::Timestamp,
 };
@@ -154,6 +154,22 @@ impl TestBroker {
             .await
             .unwrap();
         credential.id
+    }
+
+    /// The grant of an app key that `user` made for `provider`.
+    pub(crate) async fn app_key(&self, user: &TestUser, provider: &str) -> GrantId {
+        let app = &self.app;
+        let entered = NewTool {
+            name: "Editor".to_owned(),
+            authorization_details: vec![grant::access_to(self, provider)],
+        };
+        let tool = new_app_key(app.making(), &app.config.grants, &app.prices, entered).unwrap();
+        let event = self.event(Some(&user.id), tool.made.clone());
+        let made = app
+            .store
+            .make_app_key(&tool.stored, tool.for_user(&user.id), &event)
+            .await;
+        made.unwrap().unwrap().id
     }
 
     /// A registered client; with a secret where one is given.

@@ -160,9 +160,9 @@ async fn threat_120_a_request_names_one_host_and_no_host_of_a_clients_is_repeate
     }
 }
 
-/// A form in parts can say everything twice; nothing here reads one.
+/// A form in parts can say everything twice; where one is read, that is refused, and nowhere else is one.
 #[tokio::test(flavor = "multi_thread")]
-async fn threat_124_a_body_in_parts_is_read_by_nobody() {
+async fn threat_124_a_body_in_parts_that_says_a_thing_twice_is_believed_nowhere() {
     let provider = TestProvider::start().await;
     let broker = TestBroker::before(&provider).await;
     let grant = broker.granted().await;
@@ -176,12 +176,12 @@ async fn threat_124_a_body_in_parts_is_read_by_nobody() {
         part("file", "x")
     );
 
-    for (path, status) in [
-        (PATH, 415),
-        ("/openai/v1/responses", 415),
-        ("/openai/v1/audio/transcriptions", 404),
-        ("/openai/v1/images/edits", 404),
-        ("/openai/v1/files", 404),
+    for (path, expected) in [
+        (PATH, &[415][..]),
+        ("/openai/v1/responses", &[415]),
+        ("/openai/v1/audio/transcriptions", &[400, 415]),
+        ("/openai/v1/images/edits", &[400, 415]),
+        ("/openai/v1/files", &[404]),
     ] {
         for kind in [
             "multipart/form-data; boundary=x",
@@ -192,7 +192,7 @@ async fn threat_124_a_body_in_parts_is_read_by_nobody() {
             let refused = broker
                 .send(broker.request("POST", path, &headers, body.clone().into()))
                 .await;
-            assert_eq!(refused.status, status, "{path} {kind}: {}", refused.text());
+            assert!(expected.contains(&refused.status), "{path} {kind}: {}", refused.text());
         }
     }
     for path in ["/oauth/token", "/grant-requests", "/tokens", "/login"] {

@@ -50,6 +50,8 @@ async fn threat_161_another_users_id_is_answered_like_one_that_does_not_exist() 
     let called = broker.chat(&grant, &chat(5)).await;
     let call = called.header("aipassport-request-id").to_owned();
     broker.settled().await;
+    let alert = broker.alert(&alice).await;
+    let key = broker.app_key(&alice, "openai").await;
     let of_mallory = broker
         .grant(&mallory, vec![crate::support::grant::access_to(&broker, "openai")])
         .await;
@@ -62,6 +64,8 @@ async fn threat_161_another_users_id_is_answered_like_one_that_does_not_exist() 
             _ if route.starts_with("/api/app-keys/{grant_id}") => grant.id().as_str(),
             _ if route.starts_with("/api/calls/{id}") => call.as_str(),
             _ if route.starts_with("/api/grants/{id}") || route.starts_with("/grants/{id}") => grant.id().as_str(),
+            _ if route.starts_with("/api/app-keys/{grant_id}") => key.as_str(),
+            _ if route.starts_with("/api/alerts/{id}") => alert.as_str(),
             other => panic!("whose are the ids of {other}? Say so here"),
         };
         let path = |id: &str| route.replace("{id}", id).replace("{grant_id}", id);

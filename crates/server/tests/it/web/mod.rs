@@ -1,11 +1,13 @@
 //! The pages, as a browser sees them.
 
+mod alerts;
 pub(crate) mod browser;
 mod consent;
 pub(crate) mod html;
 mod key_checks;
 mod pages;
 mod sessions;
+mod settings;
 mod sign_in;
 mod tenancy;
 mod tools;

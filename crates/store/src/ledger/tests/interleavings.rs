@@ -177,7 +177,7 @@ fn write(calls: &mut HashMap<CallId, Row>, outcome: &Outcome) {
             row.times_settled += 1;
             assert_eq!(row.times_settled, 1, "a call is settled once");
         }
-        Outcome::Stale | Outcome::Refused(_) | Outcome::NothingToSettle | Outcome::NoAccount => {}
+        Outcome::Stale | Outcome::Refused(..) | Outcome::NothingToSettle | Outcome::NoAccount => {}
     }
 }
 

@@ -1,5 +1,6 @@
 //! The ledger: what is held before a call and charged after it, on both engines.
 
+mod alerts;
 mod away;
 mod crash;
 mod levels;
@@ -8,6 +9,7 @@ mod parallel;
 mod reading;
 mod recovery;
 mod rules;
+mod time_zones;
 
 use aipassport_domain::{
     audit::{CallOutcome, Happened},

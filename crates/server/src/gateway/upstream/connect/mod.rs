@@ -2,8 +2,6 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
@@ -14,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{UpstreamError, address_guard::is_public, link::Link, target::Target};
+use super::{UpstreamError, address_guard::is_public, link::Link, outgoing_body::OutgoingBody, target::Target};
 
 /// A provider with several addresses, one of them dead, is still reached in time.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(3);
@@ -48,7 +46,7 @@ async fn open(target: &Target, tls: &TlsConnector) -> Result<Link, UpstreamError
     let (sender, connection) = http1::Builder::new()
         .max_headers(MOST_HEADERS)
         .max_buf_size(LARGEST_HEAD)
-        .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
+        .handshake::<_, OutgoingBody>(TokioIo::new(stream))
         .await
         .map_err(UpstreamError::Broken)?;
     Ok(Link { sender, connection })

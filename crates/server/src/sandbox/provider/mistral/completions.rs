@@ -330,7 +330,7 @@ fn thinking(text: &str, is_closed: bool) -> String {
 fn tool_call(answer: &Answer, index: usize) -> Option<String> {
     let call = answer.tool_calls().nth(index)?;
     Some(format!(
-        r#"{{"id":"{}","type":null,"function":{{"name":{},"arguments":{}}},"index":{index}}}"#,
+        r#"{{"id":"{}","type":"function","function":{{"name":{},"arguments":{}}},"index":{index}}}"#,
         // Nine letters and digits, as the API demands when it is shown them again.
         answer.id("", index).chars().rev().take(9).collect::<String>(),
         Value::from(call.name.as_str()),

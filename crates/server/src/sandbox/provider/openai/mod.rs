@@ -1,7 +1,13 @@
-//! OpenAI's API, as published in November 2026: chat completions, responses and models.
+//! OpenAI's API, as published in November 2026: chat completions, responses, embeddings, images,
+//! audio and models.
 
 mod chat;
+mod embeddings;
+mod form;
+mod images;
 mod responses;
+mod speech;
+mod transcriptions;
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -16,6 +22,10 @@ use super::{
 /// When everything here was made, in seconds: the sandbox has no clock.
 const CREATED: i64 = 1_763_769_600;
 
+/// How a stream that is no conversation reports a failure.
+const ERROR_EVENT: &str = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"server_error\",\"code\":null,\
+                           \"message\":\"The server had an error while processing your request.\",\"param\":null}}\n\n";
+
 pub(super) struct OpenAi;
 
 impl Protocol for OpenAi {
@@ -27,6 +37,12 @@ impl Protocol for OpenAi {
         match (received.method, received.path) {
             (&Method::POST, "/v1/chat/completions") => chat::read(received.body),
             (&Method::POST, "/v1/responses") => responses::read(received.body),
+            (&Method::POST, "/v1/embeddings") => embeddings::read(received.body),
+            (&Method::POST, "/v1/images/generations") => images::read(received.body),
+            (&Method::POST, "/v1/images/edits") => images::read_edit(received.headers, received.body),
+            (&Method::POST, "/v1/audio/speech") => speech::read(received.body),
+            (&Method::POST, "/v1/audio/transcriptions") => transcriptions::read(received.headers, received.body, false),
+            (&Method::POST, "/v1/audio/translations") => transcriptions::read(received.headers, received.body, true),
             (&Method::GET, "/v1/models") => {
                 let all: Vec<String> = catalogue.ids(self.name()).into_iter().map(model).collect();
                 Ok(Task::Reply(format!(

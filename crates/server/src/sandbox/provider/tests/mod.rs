@@ -1,6 +1,7 @@
 mod cohere;
 mod gemini;
 mod mistral;
+mod openai_media;
 
 use std::time::Duration;
 
@@ -50,35 +51,28 @@ impl Caller {
     }
 
     async fn send(&self, path: &str, switches: &str, body: &Value) -> http::Response<Incoming> {
+        let method = if body.is_null() { Method::GET } else { Method::POST };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("x-sandbox", switches);
+        self.send_body(request, body.to_string().into()).await
+    }
+
+    async fn send_body(&self, request: http::request::Builder, body: Bytes) -> http::Response<Incoming> {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         self.tasks.spawn(connection);
-        let request = Request::builder()
-            .method(if body.is_null() { Method::GET } else { Method::POST })
-            .uri(path)
+        let request = request
             .header("authorization", "Bearer sk-test-0123456789")
             .header("anthropic-version", "2023-06-01")
-            .header("x-sandbox", switches)
-            .body(Full::new(Bytes::from(body.to_string())))
+            .body(Full::new(body))
             .unwrap();
         sender.send_request(request).await.unwrap()
     }
 
     async fn call(&self, path: &str, switches: &str, body: &Value) -> Answered {
-        let (head, mut incoming) = self.send(path, switches, body).await.into_parts();
-        let (mut body, mut is_broken) = (Vec::new(), false);
-        while let Some(frame) = incoming.frame().await {
-            match frame {
-                Ok(frame) => body.extend_from_slice(frame.data_ref().unwrap()),
-                Err(_) => is_broken = true,
-            }
-        }
-        Answered {
-            status: head.status,
-            headers: head.headers,
-            body,
-            is_broken,
-        }
+        Answered::of(self.send(path, switches, body).await).await
     }
 
     /// The only row of the bill, once its call has ended.
@@ -93,6 +87,23 @@ impl Caller {
 }
 
 impl Answered {
+    async fn of(response: http::Response<Incoming>) -> Self {
+        let (head, mut incoming) = response.into_parts();
+        let (mut body, mut is_broken) = (Vec::new(), false);
+        while let Some(frame) = incoming.frame().await {
+            match frame {
+                Ok(frame) => body.extend_from_slice(frame.data_ref().unwrap()),
+                Err(_) => is_broken = true,
+            }
+        }
+        Self {
+            status: head.status,
+            headers: head.headers,
+            body,
+            is_broken,
+        }
+    }
+
     fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
@@ -119,6 +130,112 @@ impl Answered {
         kinds.dedup();
         kinds
     }
+}
+
+/// The JSON of each line.
+fn lines(answered: &Answered) -> Vec<Value> {
+    let lines = answered.text().lines();
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn ollama_streams_lines_unless_it_is_told_not_to() {
+    let caller = Caller::start().await;
+    let body =
+        json!({"model": "llama3.2:3b", "messages": [{"role": "user", "content": "Hi"}], "options": {"num_predict": 5}});
+
+    let streamed = caller.call("/ollama/api/chat", "thinking=2", &body).await;
+
+    let lines = lines(&streamed);
+    assert_eq!(streamed.headers["content-type"], "application/x-ndjson");
+    assert!(lines[0]["message"]["thinking"].is_string());
+    assert!(lines[..5].iter().all(|line| line["done"] == false));
+    let row = caller.only_row().await;
+    assert_eq!((lines.len(), &lines[5]["done_reason"]), (6, &json!("length")));
+    assert_eq!(lines[5]["eval_count"], row.usage.output_tokens);
+    assert_eq!(lines[5]["prompt_eval_count"], row.usage.input_tokens);
+    // 8 input tokens at $0.10 and 5 output tokens at $0.40 the million.
+    assert_eq!((row.usage.input_tokens, row.cost_nanos), (8, 2_800));
+
+    let mut whole = body;
+    whole["stream"] = false.into();
+    let whole = caller.call("/ollama/api/chat", "", &whole).await.json();
+    assert_eq!((&whole["done"], &whole["eval_count"]), (&json!(true), &json!(5)));
+}
+
+#[tokio::test]
+async fn ollama_embeds_and_its_older_path_tells_no_usage() {
+    let caller = Caller::start().await;
+    let embed = json!({"model": "nomic-embed-text", "input": ["one", "two"]});
+    let older = json!({"model": "nomic-embed-text", "prompt": "one"});
+
+    let answer = caller.call("/ollama/api/embed", "", &embed).await.json();
+    let row = caller.only_row().await;
+    caller.sandbox.reset();
+    let older = caller.call("/ollama/api/embeddings", "", &older).await.json();
+    let silent = caller.only_row().await;
+
+    assert_eq!(answer["embeddings"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        (answer["prompt_eval_count"].as_u64().unwrap(), row.usage_reported),
+        (row.usage.input_tokens, true)
+    );
+    assert_eq!((older.as_object().unwrap().len(), silent.usage_reported), (1, false));
+}
+
+#[tokio::test]
+async fn a_server_of_ones_own_asks_for_no_key_unless_it_was_given_one() {
+    let open = Caller::start().await;
+    let closed = Caller::with(SandboxOptions {
+        required_keys: vec!["sk-other".to_owned()],
+        ..SandboxOptions::default()
+    })
+    .await;
+    let without_key = async |caller: &Caller| {
+        let stream = TcpStream::connect(caller.address).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        caller.tasks.spawn(connection);
+        let request = Request::get("/vllm/v1/models").body(Full::new(Bytes::new())).unwrap();
+        sender.send_request(request).await.unwrap().status()
+    };
+
+    assert_eq!(without_key(&open).await, StatusCode::OK);
+    assert_eq!(without_key(&closed).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn vllm_tells_usage_with_every_chunk_where_it_is_asked_to() {
+    let caller = Caller::start().await;
+    let body = json!({
+        "model": "qwen3-8b", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3, "stream": true,
+        "stream_options": {"include_usage": true, "continuous_usage_stats": true},
+    });
+
+    let events = caller.call("/vllm/v1/chat/completions", "", &body).await.events();
+
+    let written: Vec<_> = events
+        .iter()
+        .map(|event| event["usage"]["completion_tokens"].as_u64().unwrap())
+        .collect();
+    assert_eq!(written, [0, 1, 2, 3, 3, 3]);
+    assert_eq!(events[5]["choices"], json!([]));
+    // 8 × $0.20 / M and 3 × $0.60 / M.
+    assert_eq!(caller.only_row().await.cost_nanos, 3_400);
+}
+
+#[tokio::test]
+async fn each_of_several_texts_is_completed_and_billed() {
+    let caller = Caller::start().await;
+    let body = json!({"model": "qwen3-8b", "prompt": ["one", "two", "three"], "n": 2, "max_tokens": 4});
+
+    let answer = caller.call("/vllm/v1/completions", "", &body).await.json();
+
+    assert_eq!(answer["choices"].as_array().unwrap().len(), 6);
+    assert_eq!(
+        (&answer["usage"]["completion_tokens"], &answer["object"]),
+        (&json!(24), &json!("text_completion"))
+    );
+    assert_eq!(caller.only_row().await.usage.output_tokens, 24);
 }
 
 fn chat(more: &Value) -> Value {
