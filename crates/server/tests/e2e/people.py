@@ -126,7 +126,7 @@ class App:
         token = canary.note("access token", answer.json()["token"])
         return Grant(self.broker, asked["grant"]["id"], token)
 
-    def connect(self, browser, details):
+    def connect(self, browser, details, **ticked):
         """The usual way: the user's browser is sent to the broker and comes back with a code."""
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -134,7 +134,7 @@ class App:
             "response_type": "code", "client_id": self.client_id, "redirect_uri": REDIRECT_URI, "state": state,
             "code_challenge": challenge, "code_challenge_method": "S256", "authorization_details": json.dumps(details),
         }  # fmt: skip
-        back = approve(browser, "/oauth/authorize?" + urllib.parse.urlencode(query))
+        back = approve(browser, "/oauth/authorize?" + urllib.parse.urlencode(query), **ticked)
         answer = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(back).query))
         assert answer["state"] == state and answer["iss"] == self.broker.url, back
         return self.redeem_code(answer["code"], verifier)
@@ -152,10 +152,13 @@ class App:
         return Grant(self.broker, claims["grant_id"], token, canary.note("refresh token", tokens.get("refresh_token")))
 
 
-def approve(browser, path):
-    """Sends a signed-in user's browser to `path`, allows what is asked, and gives the address it is sent back to."""
+def approve(browser, path, **ticked):
+    """Sends a signed-in user's browser to `path`, allows what is asked, and gives the address it is sent back to.
+
+    `ticked` is what the page leaves off until somebody ticks it.
+    """
     browser.open(path)
-    back = browser.submit("/consent/", decision="allow")
+    back = browser.submit("/consent/", decision="allow", **ticked)
     assert back.startswith(REDIRECT_URI), back
     return back
 
