@@ -121,7 +121,7 @@ async fn code_is_a_chat_for_those_who_may_code() {
     let chat = send(&broker, &codes, "/proxy/chat", &body).await;
     let refused = send(&broker, &chats, "/proxy/code", &body).await;
 
-    assert_eq!((code.status, code.json()), (200, completion(10, 5)), "{}", coded.text());
+    assert_eq!((code.status, code.json()), (200, completion(10, 5)), "{}", code.text());
     assert_eq!((chat.status, refused.status), (403, 403));
     assert_eq!(refused.json()["code"], "capability");
     assert!(
