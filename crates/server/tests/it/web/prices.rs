@@ -139,7 +139,7 @@ async fn asked(broker: &TestBroker, user: &TestUser, method: &str, path: &str, b
         .send(broker.request(method, path, &headers, body.to_string().into()))
         .await;
     let json = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
-    (answer.status.into(), json)
+    (answer.status, json)
 }
 
 #[tokio::test(flavor = "multi_thread")]
