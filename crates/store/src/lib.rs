@@ -36,6 +36,7 @@ mod sql;
 mod sweep;
 mod tenants;
 mod time_zones;
+mod turnstile;
 mod users;
 
 pub use alerts::{AlertRecord, AlertsOf};
