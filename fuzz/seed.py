@@ -10,7 +10,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "crates" / "providers" / "tests" / "golden"
 ROUTES = re.findall(r'\("([a-z]+)", "([^"]+)"\)', (HERE / "targets" / "routes.rs").read_text())
 KINDS = ["text/event-stream", "application/x-ndjson", "application/json", "audio/mpeg"]
-TRANSLATED = ["anthropic", "gemini", "cohere"]
+TRANSLATED = ["anthropic", "gemini", "cohere", "mistral", "vllm"]
 FACE = ["/v1/chat/completions", "/v1/responses", "/v1/embeddings"]
 FORMS = ["text/event-stream", "application/x-ndjson", "application/json"]
 BODY_OF = {"anthropic": 1, "mistral": 2, "cohere": 3}
@@ -50,7 +50,7 @@ def main():
             keep("streams", byte + bytes([2, BODY_OF.get(provider, 0), 7]) + json.dumps(case["body"]).encode())
     for file in sorted((GOLDEN / "translate").glob("*/*.json")):
         case = json.loads(file.read_text())
-        if case["path"] not in FACE:
+        if case["path"] not in FACE or file.parent.name not in TRANSLATED:
             continue
         form, answer = 0, json.dumps(case.get("answer", ""))
         if case.get("stream"):

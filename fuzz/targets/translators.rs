@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 static PRICES: LazyLock<PriceBook> = LazyLock::new(|| PriceBook::embedded().expect("the snapshot is readable"));
 
-const PROVIDERS: [&str; 4] = ["anthropic", "gemini", "cohere", "mistral"];
+const PROVIDERS: [&str; 5] = ["anthropic", "gemini", "cohere", "mistral", "vllm"];
 const PATHS: [&str; 3] = ["/v1/chat/completions", "/v1/responses", "/v1/embeddings"];
 const FORMS: [StreamForm; 3] = [StreamForm::Events, StreamForm::Lines, StreamForm::Items];
 

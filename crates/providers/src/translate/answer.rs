@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::{
-    Stamp, anthropic, cohere, embeddings, gemini, openai,
+    Stamp, anthropic, cohere, compatible, embeddings, gemini, openai,
     told::{Failure, Gathered, Listener, Writer},
 };
 use crate::{
@@ -27,6 +27,8 @@ pub(crate) enum ProviderFormat {
     AnthropicMessages,
     GeminiContents,
     CohereChat,
+    /// OpenAI's older format of chat.
+    Completions,
 }
 
 /// What the client wants to be answered in.
@@ -78,6 +80,7 @@ impl AnswerPlan {
             ProviderFormat::AnthropicMessages => Box::new(anthropic::Messages::default()),
             ProviderFormat::GeminiContents => Box::new(gemini::Contents::new(answer_id.to_owned())),
             ProviderFormat::CohereChat => Box::new(cohere::Chat::new(self.model.clone())),
+            ProviderFormat::Completions => Box::new(compatible::Completions::new(self.model.clone())),
         }
     }
 }

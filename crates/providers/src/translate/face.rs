@@ -90,7 +90,7 @@ impl FaceOperation {
 
     /// Where a form goes at `provider`, which speaks OpenAI's format itself.
     pub fn form_path(self, provider: &str) -> Result<&'static str, ReadError> {
-        match foreign(provider) {
+        match self.foreign(provider) {
             Some(_) => Err(not_carried("model", NO_EQUAL)),
             None => Ok(self.path()),
         }
@@ -98,7 +98,7 @@ impl FaceOperation {
 
     /// The same request as `provider` would have it, on its own path.
     pub fn to_provider(self, provider: &str, body: Bytes) -> Result<Way, ReadError> {
-        let Some(foreign) = foreign(provider) else {
+        let Some(foreign) = self.foreign(provider) else {
             return self.as_it_is(provider, body);
         };
         match (self, foreign) {
@@ -117,6 +117,19 @@ impl FaceOperation {
         }
     }
 
+    /// What the provider speaks, where that is not OpenAI's format.
+    fn foreign(self, provider: &str) -> Option<Foreign> {
+        match provider {
+            "anthropic" => Some(Foreign::Anthropic),
+            "gemini" => Some(Foreign::Gemini),
+            "cohere" => Some(Foreign::Cohere),
+            // Of OpenAI's two formats of chat they speak the older one.
+            "mistral" if self == Self::Responses => Some(Foreign::Mistral),
+            "vllm" | "ollama" | "custom" if self == Self::Responses => Some(Foreign::Compatible),
+            _ => None,
+        }
+    }
+
     fn as_it_is(self, provider: &str, body: Bytes) -> Result<Way, ReadError> {
         let (body, lost) = match (provider, self) {
             ("mistral", Self::ChatCompletions) => mistral::chat(&body)?,
@@ -129,13 +142,3 @@ impl FaceOperation {
 }
 
 const NO_EQUAL: &str = "its provider has no equal of this path";
-
-/// What the provider speaks, where that is not OpenAI's format.
-fn foreign(provider: &str) -> Option<Foreign> {
-    match provider {
-        "anthropic" => Some(Foreign::Anthropic),
-        "gemini" => Some(Foreign::Gemini),
-        "cohere" => Some(Foreign::Cohere),
-        _ => None,
-    }
-}

@@ -6,6 +6,8 @@
 use bytes::Bytes;
 
 use super::{
+    asked::Asked,
+    compatible,
     loss::Lost,
     raw::{Members, Raw, Written, not_carried},
 };
@@ -75,6 +77,16 @@ pub(super) fn chat(body: &[u8]) -> Result<(Bytes, Lost), ReadError> {
     }
     lost.settle(others)?;
     Ok((written.end().into(), lost))
+}
+
+/// What is asked in OpenAI's newer format, as a chat.
+pub(super) fn write(asked: Asked<'_>) -> Result<(Vec<u8>, Lost), ReadError> {
+    let (written, mut lost) = compatible::write(asked)?;
+    let (body, lost_then) = chat(&written)?;
+    for name in lost_then.names() {
+        lost.report(name.clone());
+    }
+    Ok((body.into(), lost))
 }
 
 /// The same embeddings.

@@ -6,7 +6,7 @@ use super::{messages, tools};
 use crate::{
     request::ReadError,
     translate::{
-        asked::{Asked, Effort, Format},
+        asked::{Asked, Effort, Format, Schema},
         loss::Lost,
         raw::{Members, Raw, invalid, not_carried},
     },
@@ -92,12 +92,11 @@ fn read_format<'a>(format: Option<Raw<'a>>, lost: &mut Lost) -> Read<Format<'a>>
     }
 }
 
-/// `name` only labels the schema, and those who take one keep to it whether or not it is `strict`.
 pub(super) fn read_schema<'a>(mut format: Members<'a>, lost: &mut Lost) -> Read<Format<'a>> {
-    format.take("name");
-    format.take("strict");
-    let schema = format.take("schema").filter(|schema| schema.is_object());
-    let schema = schema.ok_or(invalid("response_format.json_schema.schema", "must be an object"))?;
+    let name = format.take_text("name", "response_format.json_schema.name")?;
+    let is_strict = format.take_boolean("strict", "response_format.json_schema.strict")?;
+    let json = format.take("schema").filter(|schema| schema.is_object());
+    let json = json.ok_or(invalid("response_format.json_schema.schema", "must be an object"))?;
     lost.report_rest("response_format.json_schema", format);
-    Ok(Format::Schema(schema))
+    Ok(Format::Schema(Schema { name, json, is_strict }))
 }
