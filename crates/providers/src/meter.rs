@@ -80,7 +80,7 @@ pub struct Metering {
     pub(crate) tier: Option<ServiceTier>,
     /// Whether every output token is shown as it is written: a stream, without hidden reasoning.
     pub(crate) shows_all_output: bool,
-    /// Whether only we asked for usage in the stream.
+    /// Whether the client did not ask for usage in the stream.
     pub(crate) hides_usage: bool,
     /// What the request alone tells of its cost, where the answer says nothing.
     pub(crate) derived: Option<Derived>,
@@ -118,6 +118,11 @@ impl Metering {
             derived: None,
             speech: None,
         }
+    }
+
+    /// Keeps the usage of a stream from the client, where its format can do without.
+    pub fn hide_usage(&mut self) {
+        self.hides_usage = true;
     }
 
     /// A meter for an answer with these headers: a stream of events, or a body.

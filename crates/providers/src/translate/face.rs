@@ -37,6 +37,8 @@ pub enum Way {
         path: String,
         body: Bytes,
         lost: Lost,
+        /// Whether the usage of a stream is to be kept from the client, who has not asked for it.
+        hides_usage: bool,
     },
     Translated(Translated),
 }
@@ -131,13 +133,23 @@ impl FaceOperation {
     }
 
     fn as_it_is(self, provider: &str, body: Bytes) -> Result<Way, ReadError> {
-        let (body, lost) = match (provider, self) {
-            ("mistral", Self::ChatCompletions) => mistral::chat(&body)?,
-            ("mistral", Self::Embeddings) => mistral::embeddings(&body)?,
-            _ => (body, Lost::default()),
+        let (body, lost, hides_usage) = match (provider, self) {
+            ("mistral", Self::ChatCompletions) => {
+                let chat = mistral::chat(&body)?;
+                (chat.body, chat.lost, !chat.wants_usage)
+            }
+            ("mistral", Self::Embeddings) => {
+                let (body, lost) = mistral::embeddings(&body)?;
+                (body, lost, false)
+            }
+            _ => (body, Lost::default(), false),
         };
-        let path = self.path().to_owned();
-        Ok(Way::AsItIs { path, body, lost })
+        Ok(Way::AsItIs {
+            path: self.path().to_owned(),
+            body,
+            lost,
+            hides_usage,
+        })
     }
 }
 

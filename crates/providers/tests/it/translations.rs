@@ -260,10 +260,16 @@ fn a_chat_for_mistral_keeps_its_bytes_but_for_what_mistral_would_refuse() {
 
     let way = FaceOperation::ChatCompletions.to_provider("mistral", Bytes::from_static(request.as_bytes()));
 
-    let Ok(Way::AsItIs { path, body, lost }) = way else {
+    let Ok(Way::AsItIs {
+        path,
+        body,
+        lost,
+        hides_usage,
+    }) = way
+    else {
         unreachable!("{way:?}")
     };
-    assert_eq!(path, "/v1/chat/completions");
+    assert_eq!((path.as_str(), hides_usage), ("/v1/chat/completions", false));
     assert_eq!(
         String::from_utf8(body.to_vec()).unwrap(),
         r#"{"model":"mistral-small-latest","temperature":0.70,"random_seed":7,"max_tokens":20,"n":1,"messages":["#

@@ -26,7 +26,7 @@ pub(crate) fn read(body: &[u8]) -> Read<(Asked<'_>, bool)> {
     let tools = tools.map_or_else(|| Ok(Vec::new()), |tools| tools::read(tools, &mut lost))?;
     let tool_choice = tools::read_choice(members.take("tool_choice"))?;
     let is_stream = members.take_boolean("stream", "stream")?.unwrap_or(false);
-    let include_usage = read_stream_options(members.take("stream_options"))?;
+    let include_usage = wants_usage(members.take("stream_options"))?;
 
     let asked = Asked {
         model,
@@ -52,7 +52,8 @@ fn read_cap(members: &mut Members<'_>) -> Read<Option<u64>> {
     Ok(new.or(old))
 }
 
-fn read_stream_options(options: Option<Raw<'_>>) -> Read<bool> {
+/// What `stream_options` say of the usage.
+pub(crate) fn wants_usage(options: Option<Raw<'_>>) -> Read<bool> {
     let Some(options) = options else { return Ok(false) };
     let mut options = options.members("stream_options")?;
     let asked = options.take_boolean("include_usage", "stream_options.include_usage")?;
