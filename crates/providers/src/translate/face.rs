@@ -9,7 +9,7 @@ use super::{
     Translated,
     answer::ClientFormat,
     chat::{self, Foreign},
-    embeddings,
+    embeddings, gemini,
     loss::Lost,
     mistral, openai,
     raw::not_carried,
@@ -115,6 +115,8 @@ impl FaceOperation {
             }
             (Self::Embeddings, Foreign::Gemini) => embeddings::to_gemini(&body).map(Way::Translated),
             (Self::Embeddings, Foreign::Cohere) => embeddings::to_cohere(&body).map(Way::Translated),
+            (Self::MakeImages, Foreign::Gemini) => gemini::write_images(&body).map(Way::Translated),
+            (Self::Speech, Foreign::Gemini) => gemini::write_speech(&body).map(Way::Translated),
             _ => Err(not_carried("model", NO_EQUAL)),
         }
     }

@@ -8,6 +8,7 @@ use aipassport_providers::{
     meter::StreamForm,
     translate::{AnswerPlan, FaceOperation, Stamp, Translated, Way},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -37,8 +38,10 @@ struct Case {
     stream: Option<Vec<String>>,
     /// Server-sent events where nothing is said.
     stream_type: Option<String>,
-    /// The whole body that the client sees, or the data of each event.
+    /// The whole body that the client sees, in base64 where it is a sound; or the data of each event.
     client_sees: Option<Value>,
+    /// The status that the client sees, where the provider refuses with another.
+    client_status: Option<u16>,
 }
 
 /// Every case with its provider and its name.
@@ -113,7 +116,16 @@ fn whole(plan: &AnswerPlan, case: &Case, answer: &Value, name: &str) -> Value {
     }
     let mut answer = plan.begin(stamp(), None);
     assert!(answer.feed(body).is_empty(), "{name}: a body is translated at its end");
-    serde_json::from_slice(&answer.end().expect(name)).expect(name)
+    let seen = answer.end().expect(name);
+    assert_eq!(
+        answer.status().as_u16(),
+        case.client_status.unwrap_or(200),
+        "{name}: status"
+    );
+    match plan.media_type(answer.status()) {
+        "application/json" => serde_json::from_slice(&seen).expect(name),
+        _ => Value::from(STANDARD.encode(seen)),
+    }
 }
 
 /// The data of each event that the client sees, however the stream is cut.
