@@ -183,6 +183,8 @@ pub enum Operation {
     Messages,
     GenerateContent,
     StreamGenerateContent,
+    /// The same in one piece that may be very large: images, or sound.
+    GenerateMedia,
     EmbedContent,
     Ocr,
     /// With annotations, at another price.
@@ -209,7 +211,7 @@ impl Operation {
             Self::Speech => "text_to_speech",
             Self::Transcription => "speech_to_text",
             Self::Messages => "messages",
-            Self::GenerateContent => "generate_content",
+            Self::GenerateContent | Self::GenerateMedia => "generate_content",
             Self::StreamGenerateContent => "stream_generate_content",
             Self::EmbedContent => "embed_content",
             Self::Ocr | Self::AnnotatedOcr => "ocr",
@@ -231,6 +233,7 @@ impl Operation {
             Self::Transcription => &openai::Transcriptions,
             Self::Messages => &anthropic::Messages,
             Self::GenerateContent => &gemini::GenerateContent,
+            Self::GenerateMedia => &gemini::GenerateMedia,
             Self::StreamGenerateContent => &gemini::StreamGenerateContent,
             Self::EmbedContent => &gemini::EmbedContent,
             Self::Ocr => &mistral::Ocr { is_annotated: false },
