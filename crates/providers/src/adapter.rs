@@ -196,6 +196,7 @@ pub enum Operation {
     OllamaChat,
     OllamaGenerate,
     OllamaEmbed,
+    OllamaShow,
 }
 
 impl Operation {
@@ -219,6 +220,7 @@ impl Operation {
             Self::Embed | Self::OllamaEmbed => "embed",
             Self::Rerank => "rerank",
             Self::OllamaGenerate => "generate",
+            Self::OllamaShow => "show",
         }
     }
 
@@ -243,6 +245,7 @@ impl Operation {
             Self::Embed | Self::Rerank => &cohere::Billed,
             Self::OllamaChat | Self::OllamaGenerate => &ollama::Generation,
             Self::OllamaEmbed => &ollama::Embeddings,
+            Self::OllamaShow => &ollama::Shown,
         }
     }
 }

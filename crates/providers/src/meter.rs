@@ -12,7 +12,7 @@ use aipassport_domain::{
     policy::CostCeiling,
     usage::{TruthLabel, Usage},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header::CONTENT_TYPE};
 
 pub use crate::events::StreamForm;
@@ -50,6 +50,12 @@ pub(crate) trait AnswerFormat: Sync {
     /// The one member of a whole body that says anything of usage, where bodies can be so large that
     /// they are not kept.
     fn usage_member(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The one form in which a whole body may be shown to clients, where it says what is not theirs
+    /// to know. Security invariant: nothing of such a body is passed on before it has come whole.
+    fn only_shown(&self) -> Option<fn(&[u8]) -> Bytes> {
         None
     }
 
@@ -324,13 +330,22 @@ enum Form {
         parts: Vec<Bytes>,
         bytes: usize,
     },
+    /// All of it so far, and what may be shown of it; nothing where it is too long.
+    Withheld {
+        whole: BytesMut,
+        show: fn(&[u8]) -> Bytes,
+    },
 }
 
 impl Form {
     fn body(format: &dyn AnswerFormat) -> Self {
-        match format.usage_member() {
-            Some(member) => Self::Sought(Seeker::new(member)),
-            None => Self::Body {
+        match (format.only_shown(), format.usage_member()) {
+            (Some(show), _) => Self::Withheld {
+                whole: BytesMut::new(),
+                show,
+            },
+            (None, Some(member)) => Self::Sought(Seeker::new(member)),
+            (None, None) => Self::Body {
                 parts: Vec::new(),
                 bytes: 0,
             },
@@ -343,13 +358,13 @@ impl Meter {
     pub fn stream_form(&self) -> Option<StreamForm> {
         match &self.form {
             Form::Stream(splitter) => Some(splitter.form()),
-            Form::Sound(_) | Form::Unread | Form::Sought(_) | Form::Body { .. } => None,
+            Form::Sound(_) | Form::Unread | Form::Sought(_) | Form::Body { .. } | Form::Withheld { .. } => None,
         }
     }
 
     /// Whether the answer passes piece by piece, and not as one document.
     pub fn passes_in_pieces(&self) -> bool {
-        !matches!(self.form, Form::Sought(_) | Form::Body { .. })
+        !matches!(self.form, Form::Sought(_) | Form::Body { .. } | Form::Withheld { .. })
     }
 
     /// Takes the next bytes from the upstream and returns those for the client: the same, but for
@@ -391,6 +406,12 @@ impl Meter {
                 }
                 chunk
             }
+            (Form::Withheld { whole, .. }, _) => {
+                if whole.len() <= LONGEST_BODY {
+                    whole.extend_from_slice(&chunk);
+                }
+                Bytes::new()
+            }
         }
     }
 
@@ -402,6 +423,7 @@ impl Meter {
                 self.seen.sound_milliseconds = sound.milliseconds();
                 return Bytes::new();
             }
+            Form::Withheld { whole, show } => return show(&whole.split()),
             Form::Unread | Form::Sought(_) | Form::Body { .. } => return Bytes::new(),
         };
         let form = splitter.form();
@@ -419,7 +441,7 @@ impl Meter {
         match &self.form {
             Form::Sought(seeker) => self.format.see_body(&seeker.document(), &mut seen),
             Form::Body { parts, .. } => self.format.see_body(&parts.concat(), &mut seen),
-            Form::Stream(_) | Form::Sound(_) | Form::Unread => {}
+            Form::Stream(_) | Form::Sound(_) | Form::Unread | Form::Withheld { .. } => {}
         }
         seen
     }

@@ -153,7 +153,10 @@ async fn an_image_of_any_size_comes_in_openais_shape_and_costs_its_tokens() {
         assert_eq!(images["usage"]["output_tokens_details"]["image_tokens"], 1_290);
         assert_eq!(answer.header("aipassport-not-carried"), "size");
         let sent = provider.received().pop().unwrap();
-        assert!(sent.head.starts_with("POST /v1beta/models/gemini-2.5-flash-image:generateContent "));
+        assert!(
+            sent.head
+                .starts_with("POST /v1beta/models/gemini-2.5-flash-image:generateContent ")
+        );
         assert_eq!(sent.json()["generationConfig"]["imageConfig"]["aspectRatio"], "3:2");
         let settled = broker.only_settled(&grant).await;
         // 10 at $0.30 and 1,290 at $30 the million.
@@ -191,9 +194,16 @@ async fn speech_comes_as_a_sound_and_a_refusal_of_it_as_json() {
         let grant = granted_media(&broker).await;
         let samples = vec![7; usize::try_from(seconds).unwrap() * 48_000];
         let tokens = 25 * seconds;
-        let said = made("audio/L16;codec=pcm;rate=24000", &STANDARD.encode(&samples), ("AUDIO", tokens));
+        let said = made(
+            "audio/L16;codec=pcm;rate=24000",
+            &STANDARD.encode(&samples),
+            ("AUDIO", tokens),
+        );
         provider.then_json(200, &said);
-        provider.then_json(400, &json!({"error": {"code": 400, "message": "no such voice", "status": "INVALID_ARGUMENT"}}));
+        provider.then_json(
+            400,
+            &json!({"error": {"code": 400, "message": "no such voice", "status": "INVALID_ARGUMENT"}}),
+        );
 
         let body = json!({"model": SPEAKER, "input": "Hello", "voice": "Kore", "response_format": "wav"});
         let spoken = post(&broker, &grant, "/v1/audio/speech", &body).await;
@@ -205,11 +215,19 @@ async fn speech_comes_as_a_sound_and_a_refusal_of_it_as_json() {
             "{seconds} seconds"
         );
         assert!(spoken.body.starts_with(b"RIFF") && spoken.body.ends_with(&samples));
-        assert_eq!((refused.status, refused.header("content-type")), (400, "application/json"));
+        assert_eq!(
+            (refused.status, refused.header("content-type")),
+            (400, "application/json")
+        );
         assert_eq!(refused.json()["error"]["message"], "no such voice");
         broker.settled().await;
         // 10 at $0.50 and 25 a second at $9 the million; a refusal is free.
-        let costs: Vec<i64> = broker.settled_calls(&grant).await.iter().map(|call| call.cost.nanos()).collect();
+        let costs: Vec<i64> = broker
+            .settled_calls(&grant)
+            .await
+            .iter()
+            .map(|call| call.cost.nanos())
+            .collect();
         assert_eq!(costs, [5_000 + i64::try_from(tokens).unwrap() * 9_000, 0]);
     }
 }
