@@ -34,7 +34,7 @@ pub(super) fn read(request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
     draft.into_free()
 }
 
-/// The answer, of which a client sees [`Model`] alone.
+/// The answer, of which a client sees [`Known`] alone.
 pub(crate) struct Shown;
 
 impl AnswerFormat for Shown {
@@ -56,7 +56,7 @@ impl AnswerFormat for Shown {
 
 /// Security invariant: an allow-list, so that what a later Ollama tells beside it is not shown.
 #[derive(Default, Deserialize, Serialize)]
-struct Model<'a> {
+struct Known<'a> {
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     parameters: Option<&'a RawValue>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
@@ -78,14 +78,14 @@ const TEMPLATE: &str = "tokenizer.chat_template";
 
 /// What cannot be understood is not shown.
 fn show(body: &[u8]) -> Bytes {
-    let mut model: Model<'_> = serde_json::from_slice(body).unwrap_or_default();
-    if let Some(details) = &mut model.details {
+    let mut known: Known<'_> = serde_json::from_slice(body).unwrap_or_default();
+    if let Some(details) = &mut known.details {
         details.remove(PARENT);
     }
-    if let Some(known) = &mut model.model_info {
-        known.retain(|name, _| !name.starts_with(TEMPLATE));
+    if let Some(info) = &mut known.model_info {
+        info.retain(|name, _| !name.starts_with(TEMPLATE));
     }
-    serde_json::to_vec(&model).unwrap_or_default().into()
+    serde_json::to_vec(&known).unwrap_or_default().into()
 }
 
 #[cfg(test)]

@@ -80,8 +80,8 @@ fn shape(size: &str, lost: &mut Lost) -> Result<Option<&'static str>, ReadError>
         return Ok(None);
     }
     let sides = size.split_once('x').and_then(|(width, height)| {
-        let side = |side: &str| side.parse::<u32>().ok().filter(|side| *side > 0).map(u64::from);
-        Some((side(width)?, side(height)?))
+        let pixels = |text: &str| text.parse::<u32>().ok().filter(|pixels| *pixels > 0).map(u64::from);
+        Some((pixels(width)?, pixels(height)?))
     });
     let (width, height) = sides.ok_or(invalid("size", "must be auto, or a width and a height"))?;
     let fits = |shape: &&(u64, u64, &str)| {

@@ -97,7 +97,7 @@ pub(in crate::translate) fn write_speech(body: &[u8]) -> Result<Translated, Read
 
 fn fate(name: &str, value: Raw<'_>) -> Fate {
     match name {
-        "speed" if value.number("speed").is_ok_and(|speed| speed == 1.0) => Fate::Nothing,
+        "speed" if matches!(value.as_str(), "1" | "1.0") => Fate::Nothing,
         "stream_format" if value.as_str() == "\"audio\"" => Fate::Nothing,
         "instructions" => Fate::Refused("this provider is told how to speak in the input itself"),
         "speed" => Fate::Refused("this provider has one speed"),
