@@ -11,7 +11,7 @@ GOLDEN = HERE.parent / "crates" / "providers" / "tests" / "golden"
 ROUTES = re.findall(r'\("([a-z]+)", "([^"]+)"\)', (HERE / "targets" / "routes.rs").read_text())
 KINDS = ["text/event-stream", "application/x-ndjson", "application/json", "audio/mpeg"]
 TRANSLATED = ["anthropic", "gemini", "cohere", "mistral", "vllm"]
-FACE = ["/v1/chat/completions", "/v1/responses", "/v1/embeddings"]
+FACE = ["/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/images/generations", "/v1/audio/speech"]
 FORMS = ["text/event-stream", "application/x-ndjson", "application/json"]
 BODY_OF = {"anthropic": 1, "mistral": 2, "cohere": 3}
 

@@ -1,6 +1,6 @@
 //! Any request on `/v1` for any provider, and any answer to it, cut anywhere: what is translated can be
 //! read by the provider's adapter or is refused by it, an answer comes out the same however it is cut,
-//! and all that comes out is JSON.
+//! and all that comes out is JSON, but for a sound.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -20,7 +20,13 @@ use serde_json::value::RawValue;
 static PRICES: LazyLock<PriceBook> = LazyLock::new(|| PriceBook::embedded().expect("the snapshot is readable"));
 
 const PROVIDERS: [&str; 5] = ["anthropic", "gemini", "cohere", "mistral", "vllm"];
-const PATHS: [&str; 3] = ["/v1/chat/completions", "/v1/responses", "/v1/embeddings"];
+const PATHS: [&str; 5] = [
+    "/v1/chat/completions",
+    "/v1/responses",
+    "/v1/embeddings",
+    "/v1/images/generations",
+    "/v1/audio/speech",
+];
 const FORMS: [StreamForm; 3] = [StreamForm::Events, StreamForm::Lines, StreamForm::Items];
 
 /// Parts the request from the answer; no UTF-8 has it.
@@ -79,7 +85,8 @@ fn understand(plan: &AnswerPlan, form: StreamForm, step: usize, answer: &[u8]) {
             serde_json::from_str::<Box<RawValue>>(data).expect("JSON");
         }
     }
-    if let Some(body) = feed(plan, None, std::iter::once(answer)) {
+    let is_json = plan.media_type(StatusCode::OK) == "application/json";
+    if let Some(body) = feed(plan, None, std::iter::once(answer)).filter(|_| is_json) {
         serde_json::from_slice::<Box<RawValue>>(&body).expect("JSON");
     }
     let failure = plan.failure(StatusCode::BAD_REQUEST, answer);

@@ -116,9 +116,9 @@ async fn a_models_name_cannot_become_another_path() {
 const PAINTER: &str = "gemini-2.5-flash-image";
 const SPEAKER: &str = "gemini-3.8-flash-tts";
 
-/// A grant of images and sound.
-async fn granted_media(broker: &TestBroker) -> TestGrant {
-    let user = broker.user("robin").await;
+/// A grant of images and sound, by a user of this name.
+async fn granted_media(broker: &TestBroker, name: &str) -> TestGrant {
+    let user = broker.user(name).await;
     broker.credential(&user, "gemini", None).await;
     let details = AiAccess {
         capabilities: Choice::of([Capability::Images, Capability::Audio]),
@@ -139,8 +139,8 @@ fn made(kind: &str, data: &str, (modality, tokens): (&str, u64)) -> Value {
 async fn an_image_of_any_size_comes_in_openais_shape_and_costs_its_tokens() {
     let provider = TestProvider::start().await;
     let broker = TestBroker::before(&provider).await;
-    for size in [1_000, 3_000_000] {
-        let grant = granted_media(&broker).await;
+    for (name, size) in [("robin", 1_000), ("kim", 3_000_000)] {
+        let grant = granted_media(&broker, name).await;
         let image = "A".repeat(size);
         provider.then_json(200, &made("image/png", &image, ("IMAGE", 1_290)));
 
@@ -171,7 +171,7 @@ async fn an_image_of_any_size_comes_in_openais_shape_and_costs_its_tokens() {
 async fn where_no_image_is_made_the_client_is_told_why_and_pays_for_what_was_read() {
     let provider = TestProvider::start().await;
     let broker = TestBroker::before(&provider).await;
-    let grant = granted_media(&broker).await;
+    let grant = granted_media(&broker, "robin").await;
     let blocked = json!({"promptFeedback": {"blockReason": "SAFETY"},
         "usageMetadata": {"promptTokenCount": 10, "totalTokenCount": 10}});
     provider.then_json(200, &blocked);
@@ -190,8 +190,8 @@ async fn where_no_image_is_made_the_client_is_told_why_and_pays_for_what_was_rea
 async fn speech_comes_as_a_sound_and_a_refusal_of_it_as_json() {
     let provider = TestProvider::start().await;
     let broker = TestBroker::before(&provider).await;
-    for seconds in [1_u64, 40] {
-        let grant = granted_media(&broker).await;
+    for (name, seconds) in [("robin", 1_u64), ("kim", 40)] {
+        let grant = granted_media(&broker, name).await;
         let samples = vec![7; usize::try_from(seconds).unwrap() * 48_000];
         let tokens = 25 * seconds;
         let said = made(

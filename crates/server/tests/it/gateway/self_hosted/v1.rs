@@ -38,13 +38,14 @@ async fn every_server_of_ones_own_is_reached_by_its_name_and_billed_as_on_its_ow
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_response_is_asked_for_as_a_chat_and_billed_as_one() {
-    for (provider, model, sent_to) in [
-        ("vllm", "qwen3-8b", "POST /vllm/v1/chat/completions"),
-        ("ollama", "llama3.2:3b", "POST /ollama/v1/chat/completions"),
-        ("custom/lab", "house-model", "POST /custom/v1/chat/completions"),
+    let (vllm, ollama) = (per_million("0.20", "0.10", "0.60"), per_million("0.10", "0.10", "0.40"));
+    let lab = per_million("0.50", "0.50", "1.50");
+    for (provider, model, price, sent_to) in [
+        ("vllm", "qwen3-8b", vllm, "POST /vllm/v1/chat/completions"),
+        ("ollama", "llama3.2:3b", ollama, "POST /ollama/v1/chat/completions"),
+        ("custom/lab", "house-model", lab, "POST /custom/v1/chat/completions"),
     ] {
         let home = Home::start().await;
-        let price = per_million("0.20", "0.10", "0.60");
         let grant = home.granted(provider, &[model], Some(price)).await;
         let named = format!("{provider}/{model}");
         let mut body = json!({"model": named, "input": "Hello", "max_output_tokens": 400});
