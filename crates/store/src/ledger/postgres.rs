@@ -399,10 +399,10 @@ async fn write_alert(tx: &mut PgConnection, alert: &NewAlert) -> sqlx::Result<()
         .await?;
     if inserted.rows_affected() > 0 {
         sqlx::query(alerts::QUEUE_LOCKED)
-            .bind(alert.tenant_id.as_str())
             .bind(&alert.id)
-            .bind(alert.told())
             .bind(alert.at.millis())
+            .bind(alert.tenant_id.as_str())
+            .bind(alert.told())
             .execute(tx)
             .await?;
     }

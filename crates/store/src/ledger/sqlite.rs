@@ -304,10 +304,10 @@ fn write_alert(tx: &Transaction<'_>, alert: &NewAlert) -> rusqlite::Result<()> {
     ])?;
     if inserted > 0 {
         tx.prepare_cached(alerts::QUEUE)?.execute(params![
-            alert.tenant_id.as_str(),
             alert.id,
-            alert.told(),
             alert.at.millis(),
+            alert.tenant_id.as_str(),
+            alert.told(),
         ])?;
     }
     Ok(())

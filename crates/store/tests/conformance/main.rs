@@ -32,3 +32,4 @@ mod sweep;
 mod text;
 mod tls;
 mod users;
+mod webhooks;
