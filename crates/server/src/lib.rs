@@ -22,6 +22,7 @@ pub mod gateway;
 pub mod grant_view;
 pub mod jobs;
 pub mod oauth;
+mod outbound;
 pub mod own_prices;
 pub mod password;
 mod peer;
