@@ -39,3 +39,4 @@ pub mod tls;
 mod unique_json;
 pub mod vault;
 pub mod web;
+pub mod webhooks;

@@ -12,6 +12,7 @@ mod own;
 mod problem;
 mod time_zone;
 mod v0_2;
+mod webhooks;
 
 pub fn routes() -> Router<App> {
     health::routes()
@@ -19,5 +20,6 @@ pub fn routes() -> Router<App> {
         .merge(alerts::routes())
         .merge(app_keys::routes())
         .merge(time_zone::routes())
+        .merge(webhooks::routes())
         .merge(v0_2::routes())
 }

@@ -17,6 +17,8 @@ pub(super) enum Problem {
         field: &'static str,
         text: String,
     },
+    /// Says when there is room again.
+    TooMany(&'static str),
     Unavailable,
 }
 
@@ -37,6 +39,7 @@ impl Problem {
                 "There is nothing of yours here.".to_owned(),
             ),
             Self::Invalid { field, text } => (StatusCode::BAD_REQUEST, "invalid", format!("{field}: {text}")),
+            Self::TooMany(text) => (StatusCode::TOO_MANY_REQUESTS, "too_many", (*text).to_owned()),
             Self::Unavailable => {
                 let text = "The store is away. Nothing has changed; try again in a moment.";
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", text.to_owned())

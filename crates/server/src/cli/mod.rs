@@ -21,6 +21,7 @@ use crate::{
     entries::Refused,
     gateway::GatewayStartError,
     random::Random,
+    webhooks::WebhooksStartError,
 };
 
 mod client;
@@ -34,6 +35,7 @@ mod price;
 mod sandbox_provider;
 mod serve;
 mod user;
+mod webhook;
 
 use output::Output;
 
@@ -81,6 +83,9 @@ enum Command {
     /// Keys for tools that only take a base URL and a key
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Addresses that users' alerts are posted to
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Check that everything is in order
     Doctor,
 }
@@ -100,6 +105,8 @@ enum Failure {
     Refused(#[from] Refused),
     #[error(transparent)]
     Gateway(#[from] GatewayStartError),
+    #[error(transparent)]
+    Webhooks(#[from] WebhooksStartError),
     #[error("{0}")]
     Said(String),
 }
@@ -148,6 +155,11 @@ async fn dispatch(
             let config = load::load(&arguments)?;
             let data = Data::open(&config, clock, random).await?;
             command.run(&data, &config.grants, output).await?;
+        }
+        Command::Webhook(command) => {
+            let config = load::load(&arguments)?;
+            let data = Data::open(&config, clock, random).await?;
+            command.run(&data, &config, output).await?;
         }
         Command::Doctor => return doctor::run(&open(&arguments, clock, random).await?, output).await,
     }

@@ -15,6 +15,7 @@ mod client;
 mod credential;
 mod price;
 mod time_zone;
+mod webhook;
 
 pub use api_token::new_api_token;
 pub use app_key::{APP_KEY_PREFIX, MadeTool, NewTool, fresh_app_key, new_app_key};
@@ -22,6 +23,7 @@ pub use client::{NewClient, new_client};
 pub use credential::{NewCredential, NotAccepted, checked, new_credential};
 pub use price::{NewPrice, new_price};
 pub use time_zone::new_time_zone;
+pub use webhook::{FreshSecret, MOST_WEBHOOKS, MadeWebhook, NewWebhook, fresh_webhook_secret, new_webhook};
 
 /// What an entry is made with.
 #[derive(Clone, Copy)]

@@ -1,5 +1,5 @@
-//! What the broker does by itself: resolving what a crash left behind, showing that it lives, and
-//! sweeping away what nobody can use any more.
+//! What the broker does by itself: resolving what a crash left behind, showing that it lives,
+//! sweeping away what nobody can use any more, and sending what is due for webhooks.
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +7,8 @@ use aipassport_domain::time::Timestamp;
 use aipassport_store::{DatabaseUrl, StoreError};
 
 use crate::app::App;
+
+mod webhooks;
 
 const HEARTBEAT: Duration = Duration::from_secs(2);
 const BETWEEN_SWEEPS: Duration = Duration::from_hours(1);
@@ -32,15 +34,20 @@ pub async fn recover(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Shows every two seconds that this instance lives, and sweeps every hour, until shutdown.
-pub async fn run(app: App) {
+/// All of it, until shutdown.
+pub async fn run(app: &App) {
+    tokio::join!(beat_and_sweep(app), webhooks::run(app));
+}
+
+/// Shows every two seconds that this instance lives, and sweeps every hour.
+async fn beat_and_sweep(app: &App) {
     let mut swept_at = Instant::now();
     loop {
         tokio::select! {
             () = app.shutdown.cancelled() => return,
             () = tokio::time::sleep(HEARTBEAT) => {}
         }
-        if let Err(error) = beat(&app).await {
+        if let Err(error) = beat(app).await {
             tracing::error!(%error, "the heartbeat failed");
         }
         if swept_at.elapsed() >= BETWEEN_SWEEPS {

@@ -68,6 +68,14 @@ pub struct ServeArguments {
         value_delimiter = ','
     )]
     pub allow_upstream: Vec<String>,
+    /// A host and port that a webhook may name although it is a private one; repeatable
+    #[arg(
+        long,
+        env = "AIPASSPORT_ALLOW_WEBHOOK",
+        value_name = "HOST:PORT",
+        value_delimiter = ','
+    )]
+    pub allow_webhook: Vec<String>,
 }
 
 /// A setting that is wrong: one line that says which, and where.
@@ -127,7 +135,10 @@ fn apply_arguments(config: &mut Config, arguments: &Arguments, serving: &ServeAr
     }
     config.trusted_proxies.extend(&serving.trusted_proxy);
     for upstream in &serving.allow_upstream {
-        config.upstreams.allow.push(host_and_port(upstream)?);
+        config.upstreams.allow.push(host_and_port("upstreams", upstream)?);
+    }
+    for webhook in &serving.allow_webhook {
+        config.webhooks.allow.push(host_and_port("webhooks", webhook)?);
     }
     Ok(())
 }
@@ -204,8 +215,8 @@ fn public_url(text: &str) -> Result<String, ConfigError> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-fn host_and_port(text: &str) -> Result<String, ConfigError> {
-    let wrong = || ConfigError(format!("upstreams.allow: {text:?} is not HOST:PORT"));
+fn host_and_port(section: &str, text: &str) -> Result<String, ConfigError> {
+    let wrong = || ConfigError(format!("{section}.allow: {text:?} is not HOST:PORT"));
     let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
     let is_host = !host.is_empty()
         && host
@@ -231,6 +242,7 @@ struct File {
     trusted_proxies: Vec<IpAddr>,
     tls: Option<FileTls>,
     upstreams: FileUpstreams,
+    webhooks: FileWebhooks,
     registration: FileRegistration,
     strangers: FileStrangers,
     tokens: FileTokens,
@@ -255,6 +267,12 @@ struct FileUpstreams {
     answer_timeout_seconds: Option<u64>,
     idle_timeout_seconds: Option<u64>,
     total_timeout_seconds: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileWebhooks {
+    allow: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -378,6 +396,12 @@ impl File {
 
         self.strangers.apply(config)?;
         self.upstreams.apply(config)?;
+        config.webhooks.allow = self
+            .webhooks
+            .allow
+            .iter()
+            .map(|webhook| host_and_port("webhooks", webhook))
+            .collect::<Result<_, _>>()?;
         self.grants.apply(config);
         self.requests.apply(config);
         Ok(())
@@ -409,7 +433,7 @@ impl FileUpstreams {
         upstreams.allow = self
             .allow
             .iter()
-            .map(|upstream| host_and_port(upstream))
+            .map(|upstream| host_and_port("upstreams", upstream))
             .collect::<Result<_, _>>()?;
         upstreams.base_urls = self.base_urls.into_iter().collect();
         set(
