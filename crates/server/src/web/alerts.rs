@@ -5,7 +5,8 @@ use aipassport_store::{AccountOf, AlertRecord, AlertsOf, LimitsOf, StoreError, U
 use axum::{extract::State, response::Response};
 
 use super::{
-    activity, error::PageError, form::SignedForm, page::see_other, return_to::own_path, sentences, words::WallClock,
+    activity, error::PageError, form::SignedForm, page::see_other, return_to::own_path, sentences, webhooks,
+    words::WallClock,
 };
 use crate::{app::App, browser_session::SignedIn};
 
@@ -17,6 +18,8 @@ const MOST_SHOWN: usize = 4;
 /// The strip at the head of a page, which is left out where there is nothing to tell.
 pub(super) struct AlertStrip {
     pub(super) rows: Vec<AlertRow>,
+    /// Webhooks that alerts do not reach any more, as sentences; until that is put right.
+    pub(super) stopped: Vec<String>,
     pub(super) class: &'static str,
     /// The page that it is on.
     pub(super) here: String,
@@ -45,6 +48,10 @@ pub(super) async fn unseen(app: &App, signed_in: &SignedIn, grant: Option<&Grant
     alerts.truncate(MOST_SHOWN);
     let mut strip = AlertStrip {
         rows: Vec::new(),
+        stopped: match grant {
+            Some(_) => Vec::new(),
+            None => webhooks::stopped(app, signed_in).await?,
+        },
         class: if alerts.iter().any(|alert| alert.threshold >= 100) {
             "bad"
         } else {

@@ -20,6 +20,7 @@ mod samples;
 mod settings;
 mod sign_in;
 mod tools;
+mod webhooks;
 mod words;
 
 use axum::{
@@ -75,6 +76,10 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/settings/password", post(settings::set_password))
         .route("/settings/time-zone", post(settings::set_time_zone))
         .route("/settings/bearer", post(settings::make_bearer))
+        .route("/settings/webhooks", post(webhooks::add))
+        .route("/settings/webhooks/{id}/test", post(webhooks::test))
+        .route("/settings/webhooks/{id}/replace-secret", post(webhooks::replace_secret))
+        .route("/settings/webhooks/{id}/remove", post(webhooks::remove))
         .route("/settings/sign-out-everywhere", post(settings::sign_out_everywhere))
         .layer(map_response_with_state(app.clone(), error::draw))
         .layer(DefaultBodyLimit::max(LONGEST_FORM))

@@ -18,6 +18,7 @@ use super::{
     register::{Entered, RegisterPage, RegisteredPage},
     settings::SettingsPage,
     sign_in::{FirstRunPage, SignInPage},
+    webhooks::{NewSecret, WebhookRow, WebhooksPart},
 };
 
 pub(super) fn face() -> AppFace {
@@ -149,6 +150,22 @@ fn settings_and_register() -> Vec<(&'static str, String)> {
             option("Europe/Berlin", "Europe/Berlin", true),
             option("UTC", "UTC", false),
         ],
+        webhooks: WebhooksPart {
+            rows: vec![WebhookRow {
+                id: "w".to_owned(),
+                host: "hooks.example".to_owned(),
+                url: "https://hooks.example/alerts".to_owned(),
+                description: "Tells the family".to_owned(),
+                state: "The last message arrived 2 min ago.".to_owned(),
+                is_stopped: false,
+            }],
+            new_secret: Some(NewSecret {
+                host: "hooks.example".to_owned(),
+                text: "whsec_Zk3vLr0d7zq2Yw8kC1mT5nX9bV4hJ6gF0sPqRtUvWxY=".to_owned(),
+            }),
+            has_room: true,
+            ..WebhooksPart::default()
+        },
         has_password: true,
         asks_password: true,
     };

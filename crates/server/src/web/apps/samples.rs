@@ -75,6 +75,7 @@ fn alerts() -> AlertStrip {
             alert("Old bot used up the limit of $3.00 a month."),
             alert("Notes used 80 % of the limit of $5.00 a month."),
         ],
+        stopped: vec!["Alerts are no longer sent to hooks.example: it took no message for three days.".to_owned()],
         class: "bad",
         here: "/apps".to_owned(),
     }

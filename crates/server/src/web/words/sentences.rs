@@ -13,7 +13,7 @@ use aipassport_domain::{
 use aipassport_store::{AccountOf, AlertRecord, LimitsOf};
 
 use crate::web::{
-    app_words, prices,
+    app_words, prices, webhooks,
     words::{self, Dollars, WallClock},
 };
 
@@ -74,6 +74,12 @@ impl About {
             | Happened::SignInFailed { .. }
             | Happened::SignedOut
             | Happened::ApiTokenIssued
+            | Happened::WebhookAdded { .. }
+            | Happened::WebhookRemoved { .. }
+            | Happened::WebhookSecretReplaced { .. }
+            | Happened::WebhookTested { .. }
+            | Happened::WebhookStopped { .. }
+            | Happened::WebhookResumed { .. }
             | Happened::SigningKeyCreated { .. } => Self::Account,
             _ => Self::Apps,
         }
@@ -132,6 +138,21 @@ fn of_account(event: &AuditEvent) -> String {
         Happened::SignInFailed { .. } => "Somebody tried to sign in as you with a wrong password.".to_owned(),
         Happened::SignedOut => "You signed out.".to_owned(),
         Happened::ApiTokenIssued => format!("{} made an API bearer for your account.", who(event)),
+        other => of_webhooks(event, other),
+    }
+}
+
+fn of_webhooks(event: &AuditEvent, what: &Happened) -> String {
+    let who = who(event);
+    match what {
+        Happened::WebhookAdded { host, .. } => format!("{who} had alerts sent to {host}."),
+        Happened::WebhookRemoved { host, .. } => format!("{who} removed the webhook at {host}."),
+        Happened::WebhookSecretReplaced { host, .. } => format!("{who} made a new secret for the webhook at {host}."),
+        Happened::WebhookTested { host, .. } => format!("{who} sent a test to the webhook at {host}."),
+        Happened::WebhookStopped { host, reason, .. } => {
+            format!("Alerts are no longer sent to {host}: {}.", webhooks::why(*reason))
+        }
+        Happened::WebhookResumed { host, .. } => format!("A test arrived at {host}: alerts are sent there again."),
         other => other.kind(),
     }
 }
