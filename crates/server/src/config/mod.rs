@@ -80,6 +80,8 @@ pub struct Webhooks {
     /// `HOST:PORT` that a webhook may name although it resolves to a private address. Not those of
     /// `upstreams`: a call to one of them reaches the paths of its capabilities alone, a webhook any.
     pub allow: Vec<String>,
+    /// How long a receiver may take.
+    pub answer_timeout: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -142,7 +144,10 @@ impl Config {
                 idle_timeout: Duration::from_mins(2),
                 total_timeout: Duration::from_hours(1),
             },
-            webhooks: Webhooks { allow: Vec::new() },
+            webhooks: Webhooks {
+                allow: Vec::new(),
+                answer_timeout: Duration::from_secs(15),
+            },
             registration: Registration { required: false },
             strangers: Strangers {
                 requests: 60,

@@ -11,7 +11,7 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use crate::{app::App, webhooks::leased_until};
+use crate::app::App;
 
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 const MOST_AT_ONCE: usize = 64;
@@ -75,15 +75,14 @@ impl UnderWay {
 
 /// Sends what has been due longest for a webhook, unless another instance is about it.
 async fn send_next(app: &App, webhook_id: &WebhookId) -> Result<(), StoreError> {
-    let now = app.clock.now();
+    let (postman, now) = (app.postman(), app.clock.now());
     let leased = app
         .store
-        .lease_delivery(&app.tenant_id, webhook_id, now, leased_until(now))
+        .lease_delivery(&app.tenant_id, webhook_id, now, postman.leased_until(now))
         .await?;
     let Some(leased) = leased else {
         return Ok(());
     };
-    let postman = app.postman();
     tokio::select! {
         attempted = postman.attempt(&leased) => attempted.map(drop),
         () = app.shutdown.cancelled() => app.store.release_delivery(&leased, app.clock.now()).await,

@@ -39,10 +39,8 @@ pub use self::{
     view::{WebhookView, views_of},
 };
 
-/// How long a receiver may take.
-pub const LONGEST_ATTEMPT: Duration = Duration::from_secs(15);
-/// Longer than any attempt takes, with what is written down before and after.
-const LEASE_SECONDS: i64 = 60;
+/// How much longer a lease is than an attempt may take: for what is written down before and after.
+const LEASE_MARGIN: Duration = Duration::from_secs(45);
 /// How long a secret signs that was replaced.
 const FORMER_SECRET_SECONDS: i64 = 86_400;
 /// So many tests a user may send in a minute: each is a request to wherever the user says.
@@ -103,12 +101,13 @@ impl App {
     }
 }
 
-/// When the lease of an attempt ends that begins at `now`.
-pub fn leased_until(now: Timestamp) -> Timestamp {
-    now.plus_seconds(LEASE_SECONDS)
-}
-
 impl Postman<'_> {
+    /// When the lease of an attempt ends that begins at `now`.
+    pub fn leased_until(&self, now: Timestamp) -> Timestamp {
+        let longest = self.config.webhooks.answer_timeout + LEASE_MARGIN;
+        now.plus_millis(i64::try_from(longest.as_millis()).unwrap_or(i64::MAX))
+    }
+
     /// Makes the attempt that `leased` is for, and writes down what came of it.
     ///
     /// If the process dies here, the lease ends and the message is sent again, under the same id.
@@ -143,7 +142,7 @@ impl Postman<'_> {
         let so_many = (tested.at.plus_seconds(-60), MOST_TESTS);
         let leased = self
             .store
-            .lease_test(webhook, &id, so_many, leased_until(tested.at), tested)
+            .lease_test(webhook, &id, so_many, self.leased_until(tested.at), tested)
             .await?;
         match leased {
             Some(leased) => self.attempt(&leased).await.map(Some),
@@ -175,7 +174,8 @@ impl Postman<'_> {
         let Ok(request) = request else {
             return Ok(Err(Failure::NotAllowed));
         };
-        let answered = outbound::post(&address.origin, &self.webhooks.tls, request, LONGEST_ATTEMPT).await;
+        let patience = self.config.webhooks.answer_timeout;
+        let answered = outbound::post(&address.origin, &self.webhooks.tls, request, patience).await;
         Ok(judged(answered))
     }
 

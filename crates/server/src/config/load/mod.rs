@@ -273,6 +273,7 @@ struct FileUpstreams {
 #[serde(deny_unknown_fields, default)]
 struct FileWebhooks {
     allow: Vec<String>,
+    answer_timeout_seconds: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -396,12 +397,7 @@ impl File {
 
         self.strangers.apply(config)?;
         self.upstreams.apply(config)?;
-        config.webhooks.allow = self
-            .webhooks
-            .allow
-            .iter()
-            .map(|webhook| host_and_port("webhooks", webhook))
-            .collect::<Result<_, _>>()?;
+        self.webhooks.apply(config)?;
         self.grants.apply(config);
         self.requests.apply(config);
         Ok(())
@@ -423,6 +419,18 @@ impl FileStrangers {
             requests: rate.requests,
             per_seconds,
         };
+        Ok(())
+    }
+}
+
+impl FileWebhooks {
+    fn apply(self, config: &mut Config) -> Result<(), ConfigError> {
+        let allowed = self.allow.iter().map(|webhook| host_and_port("webhooks", webhook));
+        config.webhooks.allow = allowed.collect::<Result<_, _>>()?;
+        set(
+            &mut config.webhooks.answer_timeout,
+            self.answer_timeout_seconds.map(Duration::from_secs),
+        );
         Ok(())
     }
 }
