@@ -100,6 +100,10 @@ pub struct FormReader {
     /// Bytes that are not settled yet.
     kept: Vec<u8>,
     parts: usize,
+    /// How many bytes are settled.
+    passed: usize,
+    /// Where the value of the first deciding part begins.
+    model_at: Option<usize>,
     form: Form,
     is_decided: bool,
 }
@@ -179,6 +183,8 @@ impl FormReader {
             state: State::Opening,
             kept: Vec::new(),
             parts: 0,
+            passed: 0,
+            model_at: None,
             form: Form::default(),
             is_decided: false,
         })
@@ -186,6 +192,11 @@ impl FormReader {
 
     pub fn form(&self) -> &Form {
         &self.form
+    }
+
+    /// After how many bytes the model's name begins, once it has.
+    pub fn model_at(&self) -> Option<usize> {
+        self.model_at
     }
 
     /// Whether the call can be decided although the form has not ended: the model is known, and
@@ -238,6 +249,7 @@ impl FormReader {
         let mut at = 0;
         while let Some(step) = self.step(bytes.get(at..).unwrap_or_default())? {
             at += step;
+            self.passed += step;
         }
         Ok(at)
     }
@@ -339,6 +351,9 @@ impl FormReader {
         };
         let before = LINE_END.saturating_sub(usize::try_from(part.seen).unwrap_or(LINE_END));
         let value = content.get(before.min(length)..).unwrap_or_default();
+        if part.deciding.is_some() && part.deciding == self.rules.deciding.first().copied() && !value.is_empty() {
+            self.model_at.get_or_insert(self.passed + before);
+        }
         part.seen += length as u64;
         if part.is_counted && self.form.files == 1 {
             let head = &mut self.form.file_head;

@@ -58,6 +58,23 @@ fn values_that_decide_are_kept_and_the_rest_is_counted() {
 }
 
 #[test]
+fn where_the_models_name_begins_is_known_wherever_the_form_is_cut() {
+    let body = form(&[
+        field("prompt", "whisper"),
+        field("model", "openai/whisper-1"),
+        file("x"),
+    ]);
+    let at = body.find("openai/").unwrap();
+
+    for cut in 0..=body.len() {
+        let mut reader = reader();
+        let (one, other) = body.as_bytes().split_at(cut);
+        reader.feed(one).and_then(|()| reader.feed(other)).unwrap();
+        assert_eq!(reader.model_at(), Some(at), "cut at {cut}");
+    }
+}
+
+#[test]
 fn cut_at_every_byte_a_form_reads_the_same() {
     let bodies = [
         form(&[

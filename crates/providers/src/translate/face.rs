@@ -14,7 +14,7 @@ use super::{
     mistral, openai,
     raw::not_carried,
 };
-use crate::request::ReadError;
+use crate::{adapter, multipart::FormRules, request::ReadError};
 
 /// One of OpenAI's operations that are offered over every provider that has an equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,10 @@ pub enum FaceOperation {
     Responses,
     Embeddings,
     MakeImages,
+    EditImages,
     Speech,
+    Transcription,
+    Translation,
 }
 
 /// How a request reaches its provider.
@@ -49,7 +52,10 @@ impl FaceOperation {
             "/v1/responses" => Self::Responses,
             "/v1/embeddings" => Self::Embeddings,
             "/v1/images/generations" => Self::MakeImages,
+            "/v1/images/edits" => Self::EditImages,
             "/v1/audio/speech" => Self::Speech,
+            "/v1/audio/transcriptions" => Self::Transcription,
+            "/v1/audio/translations" => Self::Translation,
             _ => return None,
         })
     }
@@ -60,7 +66,10 @@ impl FaceOperation {
             Self::Responses => "/v1/responses",
             Self::Embeddings => "/v1/embeddings",
             Self::MakeImages => "/v1/images/generations",
+            Self::EditImages => "/v1/images/edits",
             Self::Speech => "/v1/audio/speech",
+            Self::Transcription => "/v1/audio/transcriptions",
+            Self::Translation => "/v1/audio/translations",
         }
     }
 
@@ -68,18 +77,29 @@ impl FaceOperation {
         match self {
             Self::ChatCompletions | Self::Responses => Capability::Chat,
             Self::Embeddings => Capability::Embeddings,
-            Self::MakeImages => Capability::Images,
-            Self::Speech => Capability::Audio,
+            Self::MakeImages | Self::EditImages => Capability::Images,
+            Self::Speech | Self::Transcription | Self::Translation => Capability::Audio,
+        }
+    }
+
+    /// The parts of its form that decide; `None` where the body is JSON.
+    pub fn form_rules(self) -> Option<&'static FormRules> {
+        let face = adapter::face();
+        face.form_rules(&face.route(&Method::POST, self.path(), None)?)
+    }
+
+    /// Where a form goes at `provider`, which speaks OpenAI's format itself.
+    pub fn form_path(self, provider: &str) -> Result<&'static str, ReadError> {
+        match foreign(provider) {
+            Some(_) => Err(not_carried("model", NO_EQUAL)),
+            None => Ok(self.path()),
         }
     }
 
     /// The same request as `provider` would have it, on its own path.
     pub fn to_provider(self, provider: &str, body: Bytes) -> Result<Way, ReadError> {
-        let foreign = match provider {
-            "anthropic" => Foreign::Anthropic,
-            "gemini" => Foreign::Gemini,
-            "cohere" => Foreign::Cohere,
-            _ => return self.as_it_is(provider, body),
+        let Some(foreign) = foreign(provider) else {
+            return self.as_it_is(provider, body);
         };
         match (self, foreign) {
             (Self::ChatCompletions, _) => {
@@ -93,7 +113,7 @@ impl FaceOperation {
             }
             (Self::Embeddings, Foreign::Gemini) => embeddings::to_gemini(&body).map(Way::Translated),
             (Self::Embeddings, Foreign::Cohere) => embeddings::to_cohere(&body).map(Way::Translated),
-            _ => Err(not_carried("model", "its provider has no equal of this path")),
+            _ => Err(not_carried("model", NO_EQUAL)),
         }
     }
 
@@ -105,5 +125,17 @@ impl FaceOperation {
         };
         let path = self.path().to_owned();
         Ok(Way::AsItIs { path, body, lost })
+    }
+}
+
+const NO_EQUAL: &str = "its provider has no equal of this path";
+
+/// What the provider speaks, where that is not OpenAI's format.
+fn foreign(provider: &str) -> Option<Foreign> {
+    match provider {
+        "anthropic" => Some(Foreign::Anthropic),
+        "gemini" => Some(Foreign::Gemini),
+        "cohere" => Some(Foreign::Cohere),
+        _ => None,
     }
 }

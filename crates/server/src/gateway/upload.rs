@@ -10,6 +10,7 @@
 use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
+    ops::Range,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -26,7 +27,7 @@ use aipassport_providers::{
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, header};
-use http_body::{Body as _, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 use super::{
@@ -118,6 +119,24 @@ impl Upload {
         self.most_bytes as u64
     }
 
+    /// The form once more, as a body that is still to be read: without the first `prefix` bytes of
+    /// the model's name.
+    pub(super) fn into_body(mut self, prefix: usize) -> Body {
+        if let Some(start) = self.reader.model_at() {
+            cut(&mut self.kept, start..start + prefix);
+        }
+        let length = if self.rest.is_none() {
+            Some(self.bytes)
+        } else {
+            self.length
+        };
+        Body::new(Again {
+            left: length.map(|length| length.saturating_sub(prefix)),
+            kept: self.kept,
+            rest: self.rest,
+        })
+    }
+
     pub(super) fn delivery(&self) -> Arc<Delivery> {
         Arc::clone(&self.delivery)
     }
@@ -194,6 +213,51 @@ impl Upload {
     }
 }
 
+/// A form that was looked at, on its way to be read.
+struct Again {
+    kept: VecDeque<Bytes>,
+    rest: Option<Body>,
+    /// How many bytes are still to come, if that is known.
+    left: Option<usize>,
+}
+
+impl http_body::Body for Again {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Some(kept) = self.kept.pop_front() {
+            self.left = self.left.map(|left| left.saturating_sub(kept.len()));
+            return Poll::Ready(Some(Ok(Frame::data(kept))));
+        }
+        match &mut self.rest {
+            Some(rest) => Pin::new(rest).poll_frame(context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left
+            .map_or_else(SizeHint::default, |left| SizeHint::with_exact(left as u64))
+    }
+}
+
+/// Takes the bytes at `range` out of what stands in `pieces`, one behind the other.
+fn cut(pieces: &mut VecDeque<Bytes>, range: Range<usize>) {
+    let mut at = 0;
+    for piece in pieces {
+        let (start, end) = (at, at + piece.len());
+        let (from, to) = (range.start.clamp(start, end), range.end.clamp(start, end));
+        if from < to {
+            *piece = [piece.slice(..from - start), piece.slice(to - start..)].concat().into();
+        }
+        at = end;
+    }
+}
+
 impl Delivery {
     /// Whether the form's end has left.
     pub(super) fn is_complete(&self) -> bool {
@@ -214,6 +278,28 @@ impl From<UploadProblem> for GatewayError {
         match problem {
             UploadProblem::Form(error) => ReadError::Form(error).into(),
             UploadProblem::Body(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_cut_out_wherever_the_pieces_end() {
+        for (range, left) in [
+            (2..5, "abfg"),
+            (0..7, ""),
+            (3..3, "abcdefg"),
+            (6..9, "abcdef"),
+            (1..2, "acdefg"),
+        ] {
+            let mut pieces = VecDeque::from(["abc", "def", "g"].map(Bytes::from));
+
+            cut(&mut pieces, range);
+
+            assert_eq!(pieces.into_iter().collect::<Vec<_>>().concat(), left.as_bytes());
         }
     }
 }

@@ -8,7 +8,8 @@
 use aipassport_domain::ids::ProviderId;
 use aipassport_providers::{
     adapter::{self, ProviderAdapter},
-    translate::{Address, FaceOperation, Way},
+    multipart::FormRules,
+    translate::{Address, FaceOperation, Lost, Way},
 };
 use axum::{
     body::Body,
@@ -46,11 +47,20 @@ struct Visit<'a> {
     model: Option<String>,
 }
 
-/// A request as its provider would have it.
+/// A request on its provider's path.
 struct Addressed {
     to: (&'static dyn ProviderAdapter, ProviderId),
     via: Via,
     request: Request,
+}
+
+/// A request as its provider would have it, and where it goes.
+struct Prepared {
+    provider: ProviderId,
+    path: String,
+    body: Body,
+    translation: Option<Translation>,
+    lost: Lost,
 }
 
 pub(super) async fn call(State(app): State<App>, request: Request) -> Response {
@@ -97,21 +107,19 @@ impl Visit<'_> {
         self.caller = Some(caller.clone());
         let operation = operation(&head).ok_or(GatewayError::NotFound)?;
 
-        let mut body = RequestBody::Unread(body);
-        let body = body.read(self.app, &caller.token.grant_id, &head.headers).await?;
-        let address = Address::read(&body)?;
-        let Destination { provider, model } = self.destination(&caller, &address.model, operation).await?;
-        self.model = Some(model.clone());
-        let adapter = adapter::by_id(provider.as_str()).ok_or(GatewayError::NotFound)?;
-
-        let body = address.rewrite(body, &model);
-        let (path, body, translation, lost) = match operation.to_provider(adapter.id(), body)? {
-            Way::AsItIs { path, body, lost } => (path, body, None, lost),
-            Way::Translated(translated) => {
-                speak_for_ourselves(&mut head.headers);
-                let translation = Translation(translated.plan);
-                (translated.path, translated.body, Some(translation), translated.lost)
+        let body = RequestBody::Unread(body);
+        let Prepared {
+            provider,
+            path,
+            body,
+            translation,
+            lost,
+        } = match operation.form_rules() {
+            Some(rules) => {
+                self.prepare_form(&caller, operation, &head.headers, body, rules)
+                    .await?
             }
+            None => self.prepare(&caller, operation, &mut head.headers, body).await?,
         };
         let path = format!("/{provider}{path}");
         let to = adapter::at_path(&path).ok_or(GatewayError::NotFound)?;
@@ -124,8 +132,69 @@ impl Visit<'_> {
                 translation,
                 lost,
             },
-            request: Request::from_parts(head, Body::from(body)),
+            request: Request::from_parts(head, body),
         })
+    }
+
+    async fn prepare(
+        &mut self,
+        caller: &Caller,
+        operation: FaceOperation,
+        headers: &mut HeaderMap,
+        mut body: RequestBody,
+    ) -> Result<Prepared, GatewayError> {
+        let body = body.read(self.app, &caller.token.grant_id, headers).await?;
+        let address = Address::read(&body)?;
+        let Destination { provider, model } = self.destination(caller, &address.model, operation).await?;
+        let adapter = adapter::by_id(provider.as_str()).ok_or(GatewayError::NotFound)?;
+        let body = address.rewrite(body, &model);
+        self.model = Some(model);
+        Ok(match operation.to_provider(adapter.id(), body)? {
+            Way::AsItIs { path, body, lost } => Prepared {
+                provider,
+                path,
+                body: Body::from(body),
+                translation: None,
+                lost,
+            },
+            Way::Translated(translated) => {
+                speak_for_ourselves(headers);
+                Prepared {
+                    provider,
+                    path: translated.path,
+                    body: Body::from(translated.body),
+                    translation: Some(Translation(translated.plan)),
+                    lost: translated.lost,
+                }
+            }
+        })
+    }
+
+    /// A form passes as it comes, but for the provider in front of its model's name.
+    async fn prepare_form(
+        &mut self,
+        caller: &Caller,
+        operation: FaceOperation,
+        headers: &HeaderMap,
+        mut body: RequestBody,
+        rules: &'static FormRules,
+    ) -> Result<Prepared, GatewayError> {
+        let grant_id = &caller.token.grant_id;
+        let upload = body.read_form(self.app, grant_id, headers, rules).await?;
+        let named = upload.form().value("model").unwrap_or_default().to_owned();
+        let Destination { provider, model } = self.destination(caller, &named, operation).await?;
+        let adapter = adapter::by_id(provider.as_str()).ok_or(GatewayError::NotFound)?;
+        let path = operation.form_path(adapter.id())?.to_owned();
+        let form = body.take_form().ok_or(GatewayError::Internal)?;
+        let prepared = Prepared {
+            provider,
+            path,
+            body: form.into_body(named.len().saturating_sub(model.len())),
+            translation: None,
+            lost: Lost::default(),
+        };
+        self.model = Some(model);
+        Ok(prepared)
     }
 
     /// Where `model` is, by the grant as it is remembered; where that knows of no one place, by the

@@ -4,6 +4,7 @@ mod addresses;
 mod anthropic;
 mod cohere;
 mod embeddings;
+mod forms;
 mod gemini;
 mod mistral;
 mod models;

@@ -6,6 +6,7 @@ mod ollama;
 mod prices;
 mod refused;
 mod upstreams;
+mod v1;
 mod vllm;
 
 use aipassport::sandbox::provider::{Bill, Sandbox, SandboxOptions};
