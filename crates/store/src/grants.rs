@@ -140,14 +140,51 @@ impl Store {
         self.pause_or_resume(pause, id, event).await
     }
 
-    /// Ends a pause, and returns the grant as it is then; `None` if there is none. A grant that is
-    /// active or revoked stays so, and no event is written.
-    pub async fn resume_grant(&self, id: &GrantId, event: &AuditEvent) -> Result<Option<Grant>, StoreError> {
-        let resume = sql("update grants set paused_at = null, version = version + 1
+    /// Ends a pause, and returns the grant as it is then; `None` if there is none. Where `prices` are
+    /// given, they are those that its user allows from now on. A grant that is active or revoked stays
+    /// so, and no event is written.
+    pub async fn resume_grant(
+        &self,
+        id: &GrantId,
+        prices: Option<&str>,
+        event: &AuditEvent,
+    ) -> Result<Option<Grant>, StoreError> {
+        let resume = sql("update grants
+             set paused_at = null, approved_prices = coalesce($3, approved_prices), version = version + 1
              where tenant_id = $1 and id = $2 and paused_at is not null and revoked_at is null")
         .bind(&event.tenant_id)
-        .bind(id);
+        .bind(id)
+        .bind(prices);
         self.pause_or_resume(resume, id, event).await
+    }
+
+    /// What the models of a grant cost when it was approved, as JSON; `None` where that is not known.
+    pub async fn approved_prices(&self, tenant_id: &TenantId, id: &GrantId) -> Result<Option<String>, StoreError> {
+        let row = sql("select approved_prices from grants where tenant_id = $1 and id = $2")
+            .bind(tenant_id)
+            .bind(id)
+            .first(self.pool())
+            .await?;
+        row.map_or(Ok(None), |row| row.maybe_text("approved_prices"))
+    }
+
+    /// Takes down what the models of a grant cost, where it is not known of all of them, unless that
+    /// has changed since it was `before`. Writes no event: nothing that was decided changes by it.
+    pub async fn complete_approved_prices(
+        &self,
+        tenant_id: &TenantId,
+        id: &GrantId,
+        before: Option<&str>,
+        prices: &str,
+    ) -> Result<bool, StoreError> {
+        sql("update grants set approved_prices = $4
+             where tenant_id = $1 and id = $2 and coalesce(approved_prices, '') = $3")
+        .bind(tenant_id)
+        .bind(id)
+        .bind(before.unwrap_or_default())
+        .bind(prices)
+        .changed(self.pool())
+        .await
     }
 
     async fn pause_or_resume(
@@ -270,6 +307,8 @@ pub(crate) struct NewGrant<'a> {
     pub(crate) user_id: UserId,
     pub(crate) client_id: ClientId,
     pub(crate) approved: &'a Approved,
+    /// What its models cost when it was approved, as JSON.
+    pub(crate) prices: Option<&'a str>,
 }
 
 /// Makes a grant and opens its accounts. `None`, and the caller rolls back, if it would be over
@@ -288,8 +327,9 @@ pub(crate) async fn make(
     };
     tenants::hold(tx, tenant_id).await?;
     sql(
-        "insert into grants (tenant_id, id, user_id, client_id, authorization_details, version, created_at, expires_at)
-         values ($1, $2, $3, $4, $5, 1, $6, $7)",
+        "insert into grants (tenant_id, id, user_id, client_id, authorization_details, version, created_at, expires_at,
+                             approved_prices)
+         values ($1, $2, $3, $4, $5, 1, $6, $7, $8)",
     )
     .bind(tenant_id)
     .bind(&new.id)
@@ -298,6 +338,7 @@ pub(crate) async fn make(
     .bind(authorization_details::to_json(&new.approved.authorization_details))
     .bind(now)
     .bind(new.approved.expires_at)
+    .bind(new.prices)
     .execute(&mut **tx)
     .await?;
     let grant = find(&mut **tx, tenant_id, &new.id).await?;
@@ -375,6 +416,21 @@ pub(crate) async fn raise_versions_of_user(
         .await?;
     }
     sql("update grants set version = version + 1 where tenant_id = $1 and user_id = $2 and revoked_at is null")
+        .bind(tenant_id)
+        .bind(user_id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Forgets what the models of a user's grants cost when they were approved: the user has said
+/// otherwise since, and the broker takes down anew what they cost by that.
+pub(crate) async fn forget_approved_prices(
+    tx: &mut Transaction,
+    tenant_id: &TenantId,
+    user_id: &UserId,
+) -> Result<(), StoreError> {
+    sql("update grants set approved_prices = null where tenant_id = $1 and user_id = $2 and revoked_at is null")
         .bind(tenant_id)
         .bind(user_id)
         .execute(&mut **tx)

@@ -41,6 +41,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         grants::raise_versions_of_user(&mut tx, &event.tenant_id, user_id).await?;
+        grants::forget_approved_prices(&mut tx, &event.tenant_id, user_id).await?;
         audit::record(&mut tx, event).await?;
         Ok(tx.commit().await?)
     }
@@ -68,6 +69,7 @@ impl Store {
             return Ok(false);
         }
         grants::raise_versions_of_user(&mut tx, &event.tenant_id, user_id).await?;
+        grants::forget_approved_prices(&mut tx, &event.tenant_id, user_id).await?;
         audit::record(&mut tx, event).await?;
         tx.commit().await?;
         Ok(true)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aipassport_domain::{
-    audit::{Happened, RevocationReason},
+    audit::{Happened, PauseReason, RevocationReason},
     fixtures::{self, NOW},
     grant::{Grant, GrantState},
     ids::{GrantId, TenantId, UserId},
@@ -86,9 +86,21 @@ async fn revoking_twice_revokes_once() {
 async fn a_pause_begins_once_and_ends_once() {
     on_both_engines(async |world| {
         let grant = world.granted("one").await;
-        let (paused, resumed) = (event(Happened::GrantPaused), event(Happened::GrantResumed));
+        let (paused, resumed) = (
+            event(Happened::GrantPaused {
+                reason: PauseReason::ByUser,
+            }),
+            event(Happened::GrantResumed),
+        );
         let pause = async || world.store.pause_grant(&grant.id, &paused).await.unwrap().unwrap();
-        let resume = async || world.store.resume_grant(&grant.id, &resumed).await.unwrap().unwrap();
+        let resume = async || {
+            world
+                .store
+                .resume_grant(&grant.id, None, &resumed)
+                .await
+                .unwrap()
+                .unwrap()
+        };
 
         assert_eq!(resume().await, grant);
         for _ in 0..2 {
@@ -105,7 +117,7 @@ async fn a_pause_begins_once_and_ends_once() {
         );
         let unknown = GrantId::new("unknown");
         assert_eq!(world.store.pause_grant(&unknown, &paused).await.unwrap(), None);
-        assert_eq!(world.store.resume_grant(&unknown, &resumed).await.unwrap(), None);
+        assert_eq!(world.store.resume_grant(&unknown, None, &resumed).await.unwrap(), None);
     })
     .await;
 }
@@ -116,19 +128,29 @@ async fn a_revoked_grant_is_neither_paused_nor_resumed_nor_changed() {
         let grant = world.granted("one").await;
         world
             .store
-            .pause_grant(&grant.id, &event(Happened::GrantPaused))
+            .pause_grant(
+                &grant.id,
+                &event(Happened::GrantPaused {
+                    reason: PauseReason::ByUser,
+                }),
+            )
             .await
             .unwrap();
         let grant = world.store.revoke_grant(&grant.id, &revoked()).await.unwrap().unwrap();
 
         let paused = world
             .store
-            .pause_grant(&grant.id, &event(Happened::GrantPaused))
+            .pause_grant(
+                &grant.id,
+                &event(Happened::GrantPaused {
+                    reason: PauseReason::ByUser,
+                }),
+            )
             .await
             .unwrap();
         let resumed = world
             .store
-            .resume_grant(&grant.id, &event(Happened::GrantResumed))
+            .resume_grant(&grant.id, None, &event(Happened::GrantResumed))
             .await
             .unwrap();
         let changed = world
@@ -266,6 +288,38 @@ async fn a_grant_shows_its_client_as_it_is_named() {
 
         assert_eq!(grant.client_name, fixtures::client().name);
         assert_eq!(grant.client_address, fixtures::client().address);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_grant_keeps_what_its_models_cost_until_its_user_says_otherwise() {
+    on_both_engines(async |world| {
+        let grant = world.granted("one").await;
+        let store = &world.store;
+        let prices = async || store.approved_prices(&world.tenant, &grant.id).await.unwrap();
+        assert_eq!(prices().await, Some(decision().prices));
+
+        let complete = async |before: Option<&str>, after: &str| {
+            let completed = store.complete_approved_prices(&world.tenant, &grant.id, before, after);
+            completed.await.unwrap()
+        };
+        assert!(!complete(None, "more").await);
+        assert!(complete(Some(&decision().prices), "more").await);
+        assert_eq!(prices().await.as_deref(), Some("more"));
+
+        let paused = Happened::GrantPaused {
+            reason: PauseReason::PriceRise,
+        };
+        store.pause_grant(&grant.id, &event(paused)).await.unwrap();
+        let resume = async |prices| {
+            let resumed = event(Happened::GrantResumed);
+            store.resume_grant(&grant.id, prices, &resumed).await.unwrap().unwrap()
+        };
+        assert_eq!(resume(Some("dearer")).await.state, GrantState::Active);
+        assert_eq!(prices().await.as_deref(), Some("dearer"));
+        resume(Some("not paused")).await;
+        assert_eq!(prices().await.as_deref(), Some("dearer"));
     })
     .await;
 }

@@ -235,6 +235,7 @@ struct File {
     strangers: FileStrangers,
     tokens: FileTokens,
     grants: FileGrants,
+    prices: FilePrices,
     requests: FileRequests,
     log: FileLog,
 }
@@ -288,6 +289,12 @@ struct FileGrants {
     output_tokens_per_request: Option<u64>,
     lifetime_seconds: Option<u32>,
     longest_lifetime_seconds: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FilePrices {
+    pause_when_dearer_percent: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -363,6 +370,10 @@ impl File {
             key: tls.key,
         });
         set(&mut config.registration.required, self.registration.required);
+        set(
+            &mut config.prices.pause_when_dearer_percent,
+            self.prices.pause_when_dearer_percent,
+        );
         set(&mut config.log.format, self.log.format);
         set(&mut config.log.filter, self.log.filter);
 

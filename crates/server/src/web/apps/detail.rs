@@ -2,7 +2,7 @@
 
 use aipassport_domain::{
     authorization_details::{AiAccess, ModelPattern},
-    grant::Grant,
+    grant::{Grant, GrantState},
     ids::ProviderId,
     ledger::LimitRule,
     usage::Usage,
@@ -23,7 +23,7 @@ use super::{
         page::{Frame, Section, page},
         parts::Stamp,
         sentences, tools,
-        words::{self, Dollars, WallClock},
+        words::{self, Dollars, WallClock, price_rise},
     },
     figures::{self, Standing},
     notice, own_grant,
@@ -50,6 +50,10 @@ pub(in super::super) async fn show(
     let first = clock.today().saturating_sub((DAYS - 1).days());
     let by_day = figures::spent_by_day(&app, &signed_in, Some(&grant.id), first, &clock).await?;
     let alerts = alerts::unseen(&app, &signed_in, Some(&grant)).await?;
+    let dearer = match grant.state {
+        GrantState::Paused { .. } => app.dearer_models(&grant).await?,
+        _ => Vec::new(),
+    };
     let app_key = tools::key_of(&app, &signed_in, &grant).await?;
     let standing = Standing::of(&app, grant).await?;
 
@@ -57,6 +61,7 @@ pub(in super::super) async fn show(
     let app_page = AppPage {
         frame: Frame::inside(&app, &signed_in, Section::Apps).with_notice(notice(query.as_deref())),
         alerts,
+        dearer: dearer.iter().map(price_rise::sentence).collect(),
         grant_id: grant.id.to_string(),
         face: figures::face(grant, &clients),
         stamp: Stamp::of(standing.status),

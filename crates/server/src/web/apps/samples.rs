@@ -123,6 +123,7 @@ fn app() -> AppPage {
     AppPage {
         frame: inside(Section::Apps),
         alerts: alerts(),
+        dearer: vec!["gpt-4o (OpenAI): a million tokens of input from $2.50 to $3.00".to_owned()],
         grant_id: "0192f3a4-7c1e-7abc-9def-0123456789ab".to_owned(),
         face: face(),
         stamp: Stamp::of(GrantStatus::Approved),

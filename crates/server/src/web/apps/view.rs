@@ -50,6 +50,8 @@ pub(super) struct AppRow {
 pub(super) struct AppPage {
     pub(super) frame: Frame,
     pub(super) alerts: AlertStrip,
+    /// Why it was paused, where that is what its models cost by now.
+    pub(super) dearer: Vec<String>,
     pub(super) grant_id: String,
     pub(super) face: AppFace,
     pub(super) stamp: Stamp,
