@@ -17,7 +17,7 @@ use crate::{
     openai_compatible::{self, CUSTOM, VLLM},
     prices::PriceBook,
     refusal::Refusal,
-    request::{NO_MODEL, ReadError, ReadRequest},
+    request::{NO_MODEL, ReadError, ReadRequest, StoredObject},
 };
 
 /// One AI provider's HTTP API. Shapes requests and reads answers; never sends anything.
@@ -62,6 +62,12 @@ pub trait ProviderAdapter: Send + Sync {
     /// The body of `request` is empty: a form goes upstream as it comes.
     fn read_form(&self, _request: &Unread<'_>, _form: &Form, _most_bytes: u64) -> Result<ReadRequest, ReadError> {
         Err(NO_MODEL)
+    }
+
+    /// What the provider keeps of an answer that it was asked to keep, once it is said in as much of
+    /// the answer as has come.
+    fn kept_object(&self, _answer: &[u8]) -> Option<StoredObject> {
+        None
     }
 
     /// What of a client's headers goes upstream. Security invariant: an allow-list, without any
@@ -156,6 +162,8 @@ pub enum RouteKind {
     ListModels,
     /// Answered from the grant; nothing is sent. The id is what the path stands for.
     GetModel(String),
+    /// About something that the provider keeps; free. The same steps, for whoever's it is.
+    Stored(StoredObject),
     /// Always the same, for whoever may ask the provider anything; nothing is sent.
     Constant(&'static str),
 }

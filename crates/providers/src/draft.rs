@@ -17,7 +17,7 @@ use crate::{
     json::Reader,
     meter::Metering,
     prices::{Outputs, PriceBook, PricedModel, ServiceTier},
-    request::{NO_MODEL, ReadError, ReadRequest, UpstreamBody},
+    request::{NO_MODEL, ObjectKind, ReadError, ReadRequest, StoredObject, Storing, UpstreamBody},
 };
 
 pub(crate) struct Draft {
@@ -55,6 +55,8 @@ pub(crate) struct Draft {
     /// The provider may write for a while before it shows what it has written.
     pub(crate) holds_output_back: bool,
     pub(crate) hides_usage: bool,
+    names: Vec<StoredObject>,
+    pub(crate) storing: Storing,
 }
 
 /// What the client says of reasoning, of which the answer shows little or nothing.
@@ -121,6 +123,8 @@ impl Draft {
             reasoning: Reasoning::Unsaid,
             holds_output_back: false,
             hides_usage: false,
+            names: Vec::new(),
+            storing: Storing::No,
         }
     }
 
@@ -174,13 +178,38 @@ impl Draft {
         self.body.insert_member(self.brace, name_and_value);
     }
 
+    /// The request names something that is kept at the provider.
+    pub(crate) fn name(&mut self, kind: ObjectKind, id: impl Into<String>) {
+        self.features.stored_state = true;
+        let id = id.into();
+        self.names.push(StoredObject { kind, id });
+    }
+
+    /// Puts a member in front of the client's own that tells the provider to keep nothing.
+    pub(crate) fn insert_not_stored(&mut self, name_and_value: &'static str) {
+        let place = self.brace + 1;
+        self.storing = Storing::Unsaid;
+        self.body.put_not_stored(place..place, name_and_value);
+    }
+
+    /// What it names. What makes use of stored state and keeps nothing names something, and what it
+    /// does not name by a kind that has owners is nobody's.
+    fn take_names(&mut self) -> Vec<StoredObject> {
+        let keeps = matches!(self.storing, Storing::Asked(_));
+        if self.features.stored_state && !keeps && self.names.is_empty() {
+            self.name(ObjectKind::Foreign, "");
+        }
+        std::mem::take(&mut self.names)
+    }
+
     /// The first reason stays.
     pub(crate) fn nothing_bounds_it(&mut self, reason: &'static str) {
         self.unbounded.get_or_insert(reason);
     }
 
     /// A call that costs nothing and makes nothing: the body goes upstream as it is.
-    pub(crate) fn into_free(self) -> Result<ReadRequest, ReadError> {
+    pub(crate) fn into_free(mut self) -> Result<ReadRequest, ReadError> {
+        let names = self.take_names();
         let stored_state = self.features.stored_state;
         let model = self.model.filter(|model| !model.is_empty()).ok_or(NO_MODEL)?;
         let provider = self.provider;
@@ -198,6 +227,8 @@ impl Draft {
             is_stream: false,
             body: self.body,
             metering: Metering::of_free_call(self.operation, provider, model),
+            names,
+            storing: self.storing,
         })
     }
 
@@ -242,7 +273,7 @@ impl Draft {
         Ok(self.into_request(model, cost, 0, false))
     }
 
-    fn into_request(self, model: String, cost: CallCost, input_tokens: u64, shows_all_output: bool) -> ReadRequest {
+    fn into_request(mut self, model: String, cost: CallCost, input_tokens: u64, shows_all_output: bool) -> ReadRequest {
         let cost = match (cost, self.unbounded) {
             // What is free needs no bound.
             (CallCost::AtMost(ceiling), Some(reason)) if !ceiling.is_free() => CallCost::Unbounded(reason),
@@ -264,6 +295,8 @@ impl Draft {
             speech: None,
         };
         ReadRequest {
+            names: self.take_names(),
+            storing: self.storing,
             call: Call {
                 provider: self.provider,
                 model,

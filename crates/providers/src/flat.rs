@@ -15,7 +15,7 @@ use crate::{
     adapter::{Operation, RouteKind, Unread},
     meter::{Derived, Metering},
     prices::{MostInput, Outputs, PricedModel},
-    request::{NO_MODEL, ReadError, ReadRequest, UpstreamBody},
+    request::{NO_MODEL, ReadError, ReadRequest, Storing, UpstreamBody},
 };
 
 /// One such call, as it was read.
@@ -78,6 +78,8 @@ impl FlatCall {
             is_stream: self.is_stream,
             body: self.body,
             metering,
+            names: Vec::new(),
+            storing: Storing::No,
         })
     }
 }

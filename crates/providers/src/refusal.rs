@@ -31,6 +31,8 @@ pub enum Reason<'a> {
     Denied(&'a Denial),
     /// Not on any capability's list of path templates.
     NotFound,
+    /// Something kept at the provider that is not there, or not this grant's.
+    NoSuchObject,
     /// A model that the grant does not cover, asked for by its id.
     NoSuchModel(&'a str),
     TooLarge,
@@ -90,6 +92,7 @@ impl Reason<'_> {
             Self::Malformed(_) | Self::Unreadable(_) => "request",
             Self::Denied(denial) => denial.rule(),
             Self::NotFound => "path",
+            Self::NoSuchObject => "object",
             Self::NoSuchModel(_) => "model",
             Self::TooLarge => "size",
             Self::UnsupportedMediaType => "media_type",
@@ -116,6 +119,7 @@ impl Reason<'_> {
             Self::Unreadable(error) => error.to_string().into(),
             Self::Denied(denial) => denial.to_string().into(),
             Self::NotFound => "there is nothing at this address, or it is not open to apps".into(),
+            Self::NoSuchObject => "what the request names does not exist, or is not this grant's".into(),
             Self::NoSuchModel(id) => format!("the model {id} does not exist, or the grant does not cover it").into(),
             Self::TooLarge => "the request is too large".into(),
             Self::UnsupportedMediaType => {
@@ -138,7 +142,7 @@ impl Reason<'_> {
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Malformed(_) | Self::Unreadable(_) => StatusCode::BAD_REQUEST,
             Self::Denied(denial) => status_of(denial),
-            Self::NotFound | Self::NoSuchModel(_) => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoSuchObject | Self::NoSuchModel(_) => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,

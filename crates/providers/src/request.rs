@@ -2,10 +2,14 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use aipassport_domain::policy::{Call, OutputCap};
+use aipassport_domain::{
+    authorization_details::{Capability, Features},
+    ids::ProviderId,
+    policy::{Call, CallCost, OutputCap},
+};
 use bytes::Bytes;
 
-use crate::{meter::Metering, multipart::FormError};
+use crate::{adapter::Operation, meter::Metering, multipart::FormError};
 
 /// What one reading of a request yields.
 #[derive(Debug)]
@@ -16,6 +20,78 @@ pub struct ReadRequest {
     pub body: UpstreamBody,
     /// How to read the answer.
     pub metering: Metering,
+    /// What it names that is kept at the provider.
+    pub names: Vec<StoredObject>,
+    /// Whether the provider is to keep what it makes of it.
+    pub storing: Storing,
+}
+
+/// Something kept at a provider, by the id that it has there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredObject {
+    pub kind: ObjectKind,
+    pub id: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectKind {
+    /// An answer of OpenAI's newer API.
+    Response,
+    /// What no call through here makes: files, conversations, prompts, voices.
+    Foreign,
+}
+
+impl ObjectKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Response => "response",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+/// Whether a provider is to keep what it makes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storing {
+    No,
+    /// The client leaves it to the provider, which would; the body says not to.
+    Unsaid,
+    /// The client wants it. It can be asked for again, by its id, if it is of a kind that has a path.
+    Asked(Option<ObjectKind>),
+}
+
+impl ReadRequest {
+    /// A call about something that the provider keeps: free, and with no body.
+    pub fn about_stored(provider: &ProviderId, model: String) -> Self {
+        Self {
+            call: Call {
+                provider: provider.clone(),
+                model: model.clone(),
+                capability: Capability::Chat,
+                features: Features {
+                    stored_state: true,
+                    ..Features::NONE
+                },
+                cost: CallCost::Free,
+            },
+            is_stream: false,
+            body: UpstreamBody::new(Bytes::new()),
+            metering: Metering::of_free_call(Operation::Responses, provider.clone(), model),
+            names: Vec::new(),
+            storing: Storing::No,
+        }
+    }
+
+    /// Leaves to the provider what the client leaves to it: for a grant that has stored state.
+    pub fn store_unsaid(&mut self) {
+        if self.storing == Storing::Unsaid {
+            self.storing = Storing::Asked(Some(ObjectKind::Response));
+            self.call.features.stored_state = true;
+            self.body
+                .edits
+                .retain(|edit| !matches!(edit.text, EditText::NotStored(_)));
+        }
+    }
 }
 
 /// The client's bytes, and the few places where ours go between them.
@@ -35,6 +111,8 @@ struct Edit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum EditText {
     Fixed(Cow<'static, str>),
+    /// That nothing is to be kept, where the client does not say.
+    NotStored(&'static str),
     /// The output cap between these, where the client gave none.
     NewCap {
         before: Cow<'static, str>,
@@ -56,6 +134,12 @@ impl UpstreamBody {
 
     pub(crate) fn replace(&mut self, range: Range<usize>, text: impl Into<Cow<'static, str>>) {
         let text = EditText::Fixed(text.into());
+        self.edits.push(Edit { range, text });
+    }
+
+    /// Says that nothing is to be kept, at `range`.
+    pub(crate) fn put_not_stored(&mut self, range: Range<usize>, text: &'static str) {
+        let text = EditText::NotStored(text);
         self.edits.push(Edit { range, text });
     }
 
@@ -87,7 +171,7 @@ impl UpstreamBody {
     #[must_use]
     pub fn with_output_cap(mut self, output_cap: u64) -> Bytes {
         self.edits.retain(|edit| match edit.text {
-            EditText::Fixed(_) => true,
+            EditText::Fixed(_) | EditText::NotStored(_) => true,
             EditText::LowerCap { asked: Some(asked) } => asked > output_cap,
             _ => output_cap != OutputCap::UNLIMITED,
         });
@@ -102,6 +186,7 @@ impl UpstreamBody {
             sent.extend_from_slice(self.original.get(copied..edit.range.start).unwrap_or_default());
             match &edit.text {
                 EditText::Fixed(text) => sent.extend_from_slice(text.as_bytes()),
+                EditText::NotStored(text) => sent.extend_from_slice(text.as_bytes()),
                 EditText::NewCap { before, after } => {
                     sent.extend_from_slice(format!("{before}{output_cap}{after}").as_bytes());
                 }

@@ -158,35 +158,6 @@ impl Store {
         self.pause_or_resume(resume, id, event).await
     }
 
-    /// What the models of a grant cost when it was approved, as JSON; `None` where that is not known.
-    pub async fn approved_prices(&self, tenant_id: &TenantId, id: &GrantId) -> Result<Option<String>, StoreError> {
-        let row = sql("select approved_prices from grants where tenant_id = $1 and id = $2")
-            .bind(tenant_id)
-            .bind(id)
-            .first(self.pool())
-            .await?;
-        row.map_or(Ok(None), |row| row.maybe_text("approved_prices"))
-    }
-
-    /// Takes down what the models of a grant cost, where it is not known of all of them, unless that
-    /// has changed since it was `before`. Writes no event: nothing that was decided changes by it.
-    pub async fn complete_approved_prices(
-        &self,
-        tenant_id: &TenantId,
-        id: &GrantId,
-        before: Option<&str>,
-        prices: &str,
-    ) -> Result<bool, StoreError> {
-        sql("update grants set approved_prices = $4
-             where tenant_id = $1 and id = $2 and coalesce(approved_prices, '') = $3")
-        .bind(tenant_id)
-        .bind(id)
-        .bind(before.unwrap_or_default())
-        .bind(prices)
-        .changed(self.pool())
-        .await
-    }
-
     async fn pause_or_resume(
         &self,
         change: Statement,
@@ -416,21 +387,6 @@ pub(crate) async fn raise_versions_of_user(
         .await?;
     }
     sql("update grants set version = version + 1 where tenant_id = $1 and user_id = $2 and revoked_at is null")
-        .bind(tenant_id)
-        .bind(user_id)
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
-}
-
-/// Forgets what the models of a user's grants cost when they were approved: the user has said
-/// otherwise since, and the broker takes down anew what they cost by that.
-pub(crate) async fn forget_approved_prices(
-    tx: &mut Transaction,
-    tenant_id: &TenantId,
-    user_id: &UserId,
-) -> Result<(), StoreError> {
-    sql("update grants set approved_prices = null where tenant_id = $1 and user_id = $2 and revoked_at is null")
         .bind(tenant_id)
         .bind(user_id)
         .execute(&mut **tx)

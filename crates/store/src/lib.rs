@@ -14,6 +14,7 @@
 mod accounts;
 mod alerts;
 mod app_keys;
+mod approved_prices;
 mod audit;
 mod authorization_requests;
 mod clients;
@@ -27,6 +28,7 @@ mod limits;
 mod migrations;
 mod open;
 mod price_overrides;
+mod provider_objects;
 mod refresh_tokens;
 mod sign_in;
 mod signing_keys;
@@ -50,6 +52,7 @@ pub use ledger::{
     SettledCall,
 };
 pub use open::{DatabaseUrl, Store};
+pub use provider_objects::ProviderObject;
 pub use refresh_tokens::{NewRefreshToken, RefreshToken, Rotation};
 pub use sign_in::{ApiToken, BrowserSession};
 pub use signing_keys::{SigningKey, SigningKeyState};

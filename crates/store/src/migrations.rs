@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     3 "0003_usage_classes",
     4 "0004_levels",
     5 "0005_price_overrides",
+    6 "0006_provider_objects",
     7 "0007_consent_digest",
     8 "0008_app_keys",
     9 "0009_key_checks",

@@ -23,7 +23,7 @@ fn kind(reason: &Reason<'_>) -> &'static str {
             LimitRule::Budget | LimitRule::Requests => "billing_error",
             LimitRule::Rate | LimitRule::Concurrency => "rate_limit_error",
         },
-        Reason::NotFound | Reason::NoSuchModel(_) => "not_found_error",
+        Reason::NotFound | Reason::NoSuchObject | Reason::NoSuchModel(_) => "not_found_error",
         Reason::TooLarge => "request_too_large",
         Reason::UpstreamTimedOut => "timeout_error",
         Reason::Unavailable => "overloaded_error",

@@ -10,7 +10,7 @@ use crate::{
     draft::{Draft, NewCap, Reasoning, Shape},
     json::Reader,
     prices::{Outputs, PricedModel, ServiceTier},
-    request::{ReadError, ReadRequest},
+    request::{ReadError, ReadRequest, Storing},
 };
 
 type Read<T> = Result<T, ReadError>;
@@ -98,7 +98,10 @@ impl Asked {
             "generationconfig" => self.read_config(reader, draft),
             "servicetier" => read_tier(reader, draft),
             "store" => {
-                draft.features.stored_state |= reader.boolean_or_null("store")?.unwrap_or(false);
+                if reader.boolean_or_null("store")?.unwrap_or(false) {
+                    draft.features.stored_state = true;
+                    draft.storing = Storing::Asked(None);
+                }
                 Ok(())
             }
             "cachedcontent" => reader.only_null("cachedContent", "what is kept at the provider may be another app's"),

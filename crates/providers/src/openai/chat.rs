@@ -5,7 +5,7 @@ use crate::{
     adapter::{Operation, Unread},
     draft::{Draft, Shape},
     json::Reader,
-    request::{ReadError, ReadRequest},
+    request::{ReadError, ReadRequest, Storing},
 };
 
 /// How a provider's chat completions differ from OpenAI's own.
@@ -44,7 +44,10 @@ pub(crate) fn read(request: &Unread<'_>, dialect: &Dialect) -> Result<ReadReques
         "best_of" => read_choices(reader, &mut draft, "best_of"),
         "tools" | "functions" => tools::read(reader, &mut draft),
         "store" => {
-            draft.features.stored_state |= reader.boolean_or_null("store")?.unwrap_or(false);
+            if reader.boolean_or_null("store")?.unwrap_or(false) {
+                draft.features.stored_state = true;
+                draft.storing = Storing::Asked(None);
+            }
             Ok(())
         }
         "service_tier" if dialect.has_service_tiers => {

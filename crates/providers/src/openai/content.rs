@@ -6,7 +6,13 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::tools;
-use crate::{ceiling::Input, draft::Draft, json::Reader, request::ReadError, sound};
+use crate::{
+    ceiling::Input,
+    draft::Draft,
+    json::Reader,
+    request::{ObjectKind, ReadError},
+    sound,
+};
 
 type Read<T> = Result<T, ReadError>;
 
@@ -50,7 +56,7 @@ fn read_item(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
     match kind.as_deref() {
         None if has_role => {}
         None | Some("item_reference") => {
-            draft.features.stored_state = true;
+            draft.name(ObjectKind::Foreign, "");
             draft.input.has_unsized = true;
         }
         Some("compaction_trigger") => draft.nothing_bounds_it("compaction runs the model once more"),
@@ -131,7 +137,9 @@ fn read_part(reader: &mut Reader<'_>, draft: &mut Draft) -> Read<()> {
         _ => reader.skip().map(|_| ()),
     })?;
 
-    draft.features.stored_state |= has_file_id;
+    if has_file_id {
+        draft.name(ObjectKind::Foreign, "");
+    }
     match kind.as_deref() {
         Some("text" | "input_text" | "output_text" | "summary_text" | "reasoning_text" | "refusal") => {}
         Some("image_url" | "input_image" | "computer_screenshot") => draft.input.add(Input {

@@ -12,6 +12,7 @@ mod images;
 mod media_usage;
 mod responses;
 mod speech;
+mod stored;
 pub(crate) mod tools;
 mod transcriptions;
 mod usage;
@@ -37,7 +38,7 @@ use crate::{
     multipart::{Form, FormRules},
     prices::ServiceTier,
     refusal::Refusal,
-    request::{ReadError, ReadRequest},
+    request::{ObjectKind, ReadError, ReadRequest, StoredObject},
 };
 
 const ID: &str = "openai";
@@ -114,6 +115,9 @@ impl ProviderAdapter for OpenAi {
     }
 
     fn route(&self, method: &Method, path: &str, query: Option<&str>) -> Option<Route> {
+        if let Some(route) = stored::route(method, path, query) {
+            return Some(route);
+        }
         if query.is_some_and(|query| !query.is_empty()) {
             return None;
         }
@@ -165,6 +169,12 @@ impl ProviderAdapter for OpenAi {
             RouteKind::Call(_, Operation::Transcription) => transcriptions::read(request, form, most_bytes),
             _ => images::read_edit(request, form),
         }
+    }
+
+    fn kept_object(&self, answer: &[u8]) -> Option<StoredObject> {
+        let id = stored::id_in(answer)?;
+        let kind = ObjectKind::Response;
+        Some(StoredObject { kind, id })
     }
 
     fn request_headers(&self, client: &HeaderMap) -> HeaderMap {

@@ -1,23 +1,26 @@
 //! `POST /v1/responses`, read.
 
+use std::ops::Range;
+
 use super::{content, tools};
 use crate::{
     adapter::{Operation, Unread},
     draft::Draft,
     json::Reader,
-    request::{ReadError, ReadRequest},
+    request::{ObjectKind, ReadError, ReadRequest, Storing},
 };
 
 /// The provider keeps every response unless it is told not to. A grant without stored state must
 /// still be able to call, so what the client leaves open is decided here.
-const NOT_STORED: &str = r#""store":false"#;
+const NOT_STORED: &str = r#""store":false,"#;
 
 pub(super) fn read(request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
     let mut reader = Reader::strict(&request.body)?;
     let mut draft = Draft::new(request, Operation::Responses, &mut reader);
     draft.hidden_tokens = super::HIDDEN_TOKENS;
     let mut has_tier = false;
-    let mut has_store = false;
+    let mut store = Store::Unsaid;
+    let mut is_background = false;
 
     reader.object(|reader, name| match name {
         "model" => draft.read_model(reader),
@@ -26,17 +29,16 @@ pub(super) fn read(request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
         "max_output_tokens" => draft.read_cap(reader, "max_output_tokens"),
         "tools" => tools::read(reader, &mut draft),
         "store" => {
-            has_store = true;
-            read_store(reader, &mut draft)
+            store = Store::read(reader)?;
+            Ok(())
         }
         "background" => {
             // A response in the background is always stored.
-            let is_background = reader.boolean_or_null("background")?.unwrap_or(false);
-            draft.features.stored_state |= is_background;
-            has_store |= is_background;
+            is_background = reader.boolean_or_null("background")?.unwrap_or(false);
             Ok(())
         }
-        "previous_response_id" | "conversation" => read_stored(reader, &mut draft).map(|_| ()),
+        "previous_response_id" => read_previous(reader, &mut draft),
+        "conversation" => read_stored(reader, &mut draft).map(|_| ()),
         "prompt" => {
             if read_stored(reader, &mut draft)? {
                 draft.nothing_bounds_it("a stored prompt can bring tools of its own");
@@ -62,19 +64,49 @@ pub(super) fn read(request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
     if !has_tier {
         draft.insert(super::DEFAULT_TIER);
     }
-    if !has_store {
-        draft.insert(NOT_STORED);
-    }
+    store.decide(is_background, &mut draft);
     let shape = super::shape(&draft, "max_output_tokens");
     draft.into_call(&shape, request.prices)
 }
 
-fn read_store(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), ReadError> {
-    reader.peek();
-    let start = reader.position();
-    match reader.boolean_or_null("store")? {
-        Some(is_stored) => draft.features.stored_state |= is_stored,
-        None => draft.body.replace(start..reader.position(), "false"),
+/// What the client says of keeping the response.
+enum Store {
+    Unsaid,
+    Null(Range<usize>),
+    Said(bool),
+}
+
+impl Store {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+        reader.peek();
+        let start = reader.position();
+        Ok(match reader.boolean_or_null("store")? {
+            Some(is_stored) => Self::Said(is_stored),
+            None => Self::Null(start..reader.position()),
+        })
+    }
+
+    /// A response in the background is always stored.
+    fn decide(self, is_background: bool, draft: &mut Draft) {
+        match self {
+            Self::Said(false) if !is_background => {}
+            Self::Unsaid if !is_background => draft.insert_not_stored(NOT_STORED),
+            Self::Null(range) if !is_background => {
+                draft.storing = Storing::Unsaid;
+                draft.body.put_not_stored(range, "false");
+            }
+            _ => {
+                draft.features.stored_state = true;
+                draft.storing = Storing::Asked(Some(ObjectKind::Response));
+            }
+        }
+    }
+}
+
+fn read_previous(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), ReadError> {
+    if let Some(id) = reader.text_or_null("previous_response_id")? {
+        draft.name(ObjectKind::Response, id);
+        draft.input.has_unsized = true;
     }
     Ok(())
 }
@@ -82,8 +114,10 @@ fn read_store(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<(), ReadErro
 /// Something kept at the provider that becomes part of the input. Returns whether there is any.
 fn read_stored(reader: &mut Reader<'_>, draft: &mut Draft) -> Result<bool, ReadError> {
     let is_there = reader.skip_some()?;
-    draft.features.stored_state |= is_there;
-    draft.input.has_unsized |= is_there;
+    if is_there {
+        draft.name(ObjectKind::Foreign, "");
+        draft.input.has_unsized = true;
+    }
     Ok(is_there)
 }
 

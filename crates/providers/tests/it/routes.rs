@@ -1,5 +1,8 @@
 use aipassport_domain::authorization_details::Capability;
-use aipassport_providers::adapter::{self, Operation, RouteKind};
+use aipassport_providers::{
+    adapter::{self, Operation, RouteKind},
+    request::{ObjectKind, StoredObject},
+};
 use http::Method;
 
 #[test]
@@ -142,8 +145,15 @@ fn threat_114_only_templates_pass_to_the_byte() {
         "/v1/models/..%2f..",
         "/v1/chat/",
         "/v1/chat/completions/",
-        "/v1/responses/resp_1",
-        "/v1/responses/resp_1/cancel",
+        "/v1/responses/",
+        "/v1/responses/resp_",
+        "/v1/responses/file_1",
+        "/v1/responses/resp_1/",
+        "/v1/responses/resp_1/content",
+        "/v1/responses/resp_1/cancel/",
+        "/v1/responses/resp_%31",
+        "/v1/responses/resp_1/../resp_2",
+        "/v1/responses/resp_1;x",
         "/v2/messages",
     ] {
         for provider in adapter::all() {
@@ -181,6 +191,40 @@ fn a_path_names_its_provider_by_its_first_segment_or_by_the_name_that_a_user_gav
         "/api/calls/1",
     ] {
         assert_eq!(at(nobodys), None, "{nobodys}");
+    }
+}
+
+#[test]
+fn threat_113_what_a_path_names_at_the_provider_has_an_owner() {
+    let openai = adapter::by_id("openai").unwrap();
+    let object = StoredObject {
+        kind: ObjectKind::Response,
+        id: "resp_0a-Z".to_owned(),
+    };
+    for (method, path, query) in [
+        (Method::GET, "/v1/responses/resp_0a-Z", None),
+        (Method::DELETE, "/v1/responses/resp_0a-Z", Some("")),
+        (Method::POST, "/v1/responses/resp_0a-Z/cancel", None),
+        (
+            Method::GET,
+            "/v1/responses/resp_0a-Z/input_items",
+            Some("limit=20&order=asc&after=msg_1"),
+        ),
+    ] {
+        let route = openai.route(&method, path, query).expect(path);
+        assert_eq!(route.kind, RouteKind::Stored(object.clone()), "{path}");
+        assert!(route.upstream_path.starts_with(path));
+    }
+    for (method, path, query) in [
+        (Method::POST, "/v1/responses/resp_1", None),
+        (Method::GET, "/v1/responses/resp_1/cancel", None),
+        (Method::DELETE, "/v1/responses/resp_1/input_items", None),
+        (Method::GET, "/v1/responses/resp_1", Some("stream=true")),
+        (Method::GET, "/v1/responses/resp_1/input_items", Some("limit=1&limit=2")),
+        (Method::GET, "/v1/responses/resp_1/input_items", Some("key=x")),
+        (Method::GET, "/v1/responses/resp_1/input_items", Some("after=%2e")),
+    ] {
+        assert_eq!(openai.route(&method, path, query), None, "{method} {path} {query:?}");
     }
 }
 

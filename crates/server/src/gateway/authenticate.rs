@@ -76,6 +76,12 @@ impl Caller {
         destination.map(|_| ()).ok_or(GatewayError::NoCredential)
     }
 
+    /// Whether the grant lets the provider keep what it makes.
+    pub(super) fn has_stored_state(&self, provider: &ProviderId) -> bool {
+        let access = self.grant.grant().access_to(provider);
+        access.is_some_and(|access| access.features.stored_state)
+    }
+
     /// The same caller by what the store says now, for answers that no ledger checks.
     pub(super) async fn refreshed(self, app: &App) -> Result<Self, GatewayError> {
         let grant = app.gateway.grants.load(app, &self.token.grant_id).await?;

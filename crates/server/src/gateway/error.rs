@@ -37,6 +37,8 @@ pub(super) enum GatewayError {
     /// A bare model id on `/v1` that several providers of the grant know.
     #[error("{model} is offered by several providers; say which: {choices}")]
     AmbiguousModel { model: String, choices: String },
+    #[error("there is no such object, or it is not this grant's")]
+    NoSuchObject,
     #[error(transparent)]
     Body(#[from] BodyError),
     #[error(transparent)]
@@ -167,6 +169,7 @@ impl GatewayError {
             Self::Malformed(text) => Reason::Malformed(text),
             Self::NotFound => Reason::NotFound,
             Self::NoSuchModel(model) => Reason::NoSuchModel(model),
+            Self::NoSuchObject => Reason::NoSuchObject,
             Self::Body(BodyError::TooLarge) => Reason::TooLarge,
             Self::Body(BodyError::UnsupportedMediaType) => Reason::UnsupportedMediaType,
             Self::Body(BodyError::TimedOut) => Reason::BodyTimedOut,

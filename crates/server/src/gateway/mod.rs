@@ -39,6 +39,7 @@ mod proxy;
 mod read;
 mod redact;
 mod refusals;
+mod stored;
 mod stream;
 mod tokens;
 mod translation;

@@ -9,7 +9,7 @@ use aipassport_domain::{
 };
 use aipassport_providers::{
     adapter::{ProviderAdapter, Route, RouteKind, Unread},
-    request::ReadRequest,
+    request::{ReadRequest, Storing},
     translate::Lost,
 };
 use axum::{body::Body, extract::Request, response::Response};
@@ -25,6 +25,7 @@ use super::{
     open_reservation::OpenReservation,
     own_grant,
     read::RequestBody,
+    stored,
     stream::meter,
     translation::Translation,
     upstream::{Outgoing, OutgoingBody, forward},
@@ -117,10 +118,15 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     }
     caller.check_has_key_for(&arrival.provider)?;
 
-    let request = arrival.read(app, &caller, &route).await?;
+    let grant_id = &caller.token.grant_id;
+    let mut request = arrival.read(app, &caller, &route).await?;
     arrival.model = Some(request.call.model.clone());
+    if caller.has_stored_state(&arrival.provider) {
+        request.store_unsaid();
+    }
 
     let permit = policy::authorize(caller.grant.grant(), &request.call, arrival.id.clone(), arrival.at)?;
+    stored::check_names(app, grant_id, &arrival.provider, &request.names).await?;
 
     let prices = caller.grant.prices();
     let mut open = OpenReservation::reserve(app, permit, &request.metering, prices, arrival.at).await?;
@@ -137,7 +143,12 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     };
     let forwarding = forward(app, &caller, adapter, &arrival.provider, outgoing, &mut open);
     let forwarded = call.unless_ended(forwarding).await;
-    let answer = forwarded.inspect_err(|error| open.end(error.outcome()))?;
+    let mut answer = forwarded.inspect_err(|error| open.end(error.outcome()))?;
+    if let Storing::Asked(Some(_)) = request.storing {
+        let recording = stored::record(app, adapter, open.permit(), &mut answer);
+        let recorded = call.unless_ended(recording).await;
+        recorded.inspect_err(|error| open.end(error.outcome()))?;
+    }
 
     meter(app, adapter, &arrival.via, answer, open, call)
 }
@@ -167,6 +178,10 @@ impl Arrival {
             body: Bytes::new(),
             prices: caller.grant.prices(),
         };
+        if let RouteKind::Stored(object) = &route.kind {
+            let model = stored::model_of(app, grant_id, &self.provider, object).await?;
+            return Ok(ReadRequest::about_stored(&self.provider, model));
+        }
         if let Some(rules) = self.adapter.form_rules(route) {
             let upload = self.body.read_form(app, grant_id, &self.head.headers, rules).await?;
             return Ok(self.adapter.read_form(&unread, upload.form(), upload.most_bytes())?);

@@ -19,22 +19,29 @@ REDIRECT_URI = "http://127.0.0.1:7777/callback"
 OPENAI_MODEL = "gpt-4o-mini"
 ANTHROPIC_MODEL = "claude-haiku-4-5"
 MODELS = {"openai": OPENAI_MODEL, "anthropic": ANTHROPIC_MODEL}
+# Those of every SDK there is.
+SDK_MODELS = MODELS | {
+    "gemini": "gemini-2.5-flash", "mistral": "mistral-small-latest", "cohere": "command-a-03-2025", "ollama": "llama3.2:3b",
+}  # fmt: skip
+# Servers of one's own, and what their owner says a million tokens cost.
+OWN_PRICES = {"ollama": ["--price-input", "0.10", "--price-output", "0.40"]}
 
 
 class User:
-    """An account with a key at both providers. The keys are canaries: see canary.py."""
+    """An account with a key at each of its providers. The keys are canaries: see canary.py."""
 
-    def __init__(self, broker, name):
+    def __init__(self, broker, name, providers=MODELS):
         self.broker = broker
         self.name = name
         broker.command("user", "add", name, "--password-stdin", stdin=PASSWORD + "\n")
-        for provider in MODELS:
+        for provider in providers:
             self.add_credential(provider)
         self.token = canary.note("user's bearer", broker.command("user", "token", name)["token"])
 
     def add_credential(self, provider, key=PROVIDER_KEY):
         place = ["--user", self.name, "--provider", provider, "--base-url", f"{self.broker.sandbox.url}/{provider}"]
-        return self.broker.command("credential", "add", *place, "--key-stdin", stdin=key + "\n")
+        prices = OWN_PRICES.get(provider, [])
+        return self.broker.command("credential", "add", *place, *prices, "--key-stdin", stdin=key + "\n")
 
     def send(self, method, path, body=None):
         """A request with the bearer that `user token` printed."""
@@ -95,7 +102,7 @@ class App:
 
     def granted(self, user, provider="openai", cents=100, requests=None, rate=None, models=None):
         """The quick way: asked for and redeemed over the 0.2 surface, approved with the user's bearer."""
-        scope = {"provider": provider, "models": models or [MODELS[provider]], "capabilities": ["chat"], "maxBudgetCents": cents}
+        scope = {"provider": provider, "models": models or [SDK_MODELS[provider]], "capabilities": ["chat"], "maxBudgetCents": cents}
         if requests is not None:
             scope["maxRequests"] = requests
         if rate is not None:
@@ -119,7 +126,7 @@ class App:
         token = canary.note("access token", answer.json()["token"])
         return Grant(self.broker, asked["grant"]["id"], token)
 
-    def connect(self, browser, details):
+    def connect(self, browser, details, **ticked):
         """The usual way: the user's browser is sent to the broker and comes back with a code."""
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -127,7 +134,7 @@ class App:
             "response_type": "code", "client_id": self.client_id, "redirect_uri": REDIRECT_URI, "state": state,
             "code_challenge": challenge, "code_challenge_method": "S256", "authorization_details": json.dumps(details),
         }  # fmt: skip
-        back = approve(browser, "/oauth/authorize?" + urllib.parse.urlencode(query))
+        back = approve(browser, "/oauth/authorize?" + urllib.parse.urlencode(query), **ticked)
         answer = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(back).query))
         assert answer["state"] == state and answer["iss"] == self.broker.url, back
         return self.redeem_code(answer["code"], verifier)
@@ -145,21 +152,24 @@ class App:
         return Grant(self.broker, claims["grant_id"], token, canary.note("refresh token", tokens.get("refresh_token")))
 
 
-def approve(browser, path):
-    """Sends a signed-in user's browser to `path`, allows what is asked, and gives the address it is sent back to."""
+def approve(browser, path, **ticked):
+    """Sends a signed-in user's browser to `path`, allows what is asked, and gives the address it is sent back to.
+
+    `ticked` is what the page leaves off until somebody ticks it.
+    """
     browser.open(path)
-    back = browser.submit("/consent/", decision="allow")
+    back = browser.submit("/consent/", decision="allow", **ticked)
     assert back.startswith(REDIRECT_URI), back
     return back
 
 
-def access(provider, budget="1.00", models=None, **limits):
+def access(provider, budget="1.00", models=None, capabilities=("chat",), **limits):
     """Authorization details for one provider. Limits are for the grant's life, so that no window ends meanwhile."""
     return {
         "type": "ai_access",
         "provider": provider,
-        "models": models or [MODELS[provider]],
-        "capabilities": ["chat"],
+        "models": models or [SDK_MODELS[provider]],
+        "capabilities": list(capabilities),
         "features": {"streaming": True, "tools": True},
         "limits": {"budget": {"amount": budget, "currency": "USD"}} | limits,
         "purpose": "Summarise your notes",

@@ -140,6 +140,35 @@ class CommandLine(unittest.TestCase):
         again = self.run_binary(*here, "credential", "check", kept["id"], AIPASSPORT_DATA_DIR=folder)
         self.assertEqual(json.loads(again[1])["check_result"], "not_reached")
 
+    def test_a_server_of_ones_own_is_added_without_a_key_and_priced(self):
+        folder = str(this_run().new_folder("prices"))
+        url = "http://127.0.0.1:9"
+
+        def run(*arguments):
+            return self.run_binary("--json", *arguments, AIPASSPORT_DATA_DIR=folder)
+
+        def say(*terms, model=()):
+            return run("price", "set", "--user", "ana", "--provider", "ollama", *model, *terms)
+
+        run("user", "add", "ana")
+        place = ["--user", "ana", "--provider", "ollama", "--base-url", url]
+        added = json.loads(run("credential", "add", *place, "--no-key", "--free")[1])
+        self.assertEqual((added["last_four"], added["check_result"]), ("", "not_reached"))
+        own = ("--price-input", "0.10", "--price-output", "0.40", "--max-output-tokens", "2048")
+        self.assertEqual(say(*own, model=("--model", "llama3.2:3b"))[0], 0)
+        self.assertEqual(say("--price-input", "0.10")[0], 2)
+        self.assertEqual(say()[0], 1)
+        self.assertRegex(say("--discount", "10")[2], "no list of prices")
+        public = ["--user", "ana", "--provider", "openai", "--free"]
+        self.assertRegex(run("price", "set", *public)[2], "machine of your own")
+
+        listed = json.loads(run("price", "list", "--user", "ana")[1])
+        terms = {price["model"]: price["terms"] for price in listed}
+        self.assertEqual(terms, {None: "free", "llama3.2:3b": {"per_million": {"input": "0.10", "output": "0.40"}}})
+        removing = ["price", "remove", "--user", "ana", "--provider", "ollama"]
+        self.assertEqual(json.loads(run(*removing)[1]), {"removed": True})
+        self.assertEqual(run(*removing)[0], 1)
+
     def test_a_listed_credential_shows_its_last_four_and_no_more(self):
         listed = self.broker.command("credential", "list", "--user", "ana")
 

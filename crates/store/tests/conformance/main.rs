@@ -24,6 +24,7 @@ mod grants;
 mod ledger;
 mod migrations;
 mod price_overrides;
+mod provider_objects;
 mod refresh_tokens;
 mod sign_in;
 mod signing_keys;

@@ -370,22 +370,16 @@ impl File {
             key: tls.key,
         });
         set(&mut config.registration.required, self.registration.required);
-        set(
-            &mut config.prices.pause_when_dearer_percent,
-            self.prices.pause_when_dearer_percent,
-        );
+        let dearest = &mut config.prices.pause_when_dearer_percent;
+        set(dearest, self.prices.pause_when_dearer_percent);
         set(&mut config.log.format, self.log.format);
         set(&mut config.log.filter, self.log.filter);
 
-        set(
-            &mut config.tokens.access_seconds,
-            self.tokens.access_seconds.map(i64::from),
-        );
-        set(&mut config.tokens.code_seconds, self.tokens.code_seconds.map(i64::from));
-        set(
-            &mut config.tokens.refresh_idle_seconds,
-            self.tokens.refresh_idle_seconds.map(i64::from),
-        );
+        let tokens = &mut config.tokens;
+        set(&mut tokens.access_seconds, self.tokens.access_seconds.map(i64::from));
+        set(&mut tokens.code_seconds, self.tokens.code_seconds.map(i64::from));
+        let idle = &mut tokens.refresh_idle_seconds;
+        set(idle, self.tokens.refresh_idle_seconds.map(i64::from));
 
         self.strangers.apply(config)?;
         self.upstreams.apply(config)?;

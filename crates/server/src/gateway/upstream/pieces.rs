@@ -115,6 +115,28 @@ impl Pieces {
         }
     }
 
+    /// Reads on until `find` finds something in the beginning of the answer, for at most so many
+    /// bytes; nothing is lost.
+    pub(in crate::gateway) async fn find_ahead<T>(
+        &mut self,
+        most: usize,
+        idle: Duration,
+        find: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, UpstreamError> {
+        let mut beginning = BytesMut::new();
+        let mut found = None;
+        while found.is_none() && beginning.len() < most {
+            let next = timeout(idle, poll_fn(|context| self.poll_next(context))).await;
+            let Some(piece) = next.map_err(|_| UpstreamError::TimedOut)? else {
+                break;
+            };
+            beginning.extend_from_slice(&piece?);
+            found = find(&beginning);
+        }
+        self.unread = beginning.freeze();
+        Ok(found)
+    }
+
     /// Everything that is ready, as one; `None` if that is nothing. How the body goes on after it is
     /// left in `state`.
     fn take_ready_frames(&mut self, context: &mut Context<'_>) -> Option<Bytes> {

@@ -19,5 +19,6 @@ mod requests;
 mod revocation;
 mod self_hosted;
 mod settlement;
+mod stored_state;
 mod uploads;
 mod upstreams;

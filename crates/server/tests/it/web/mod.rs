@@ -7,6 +7,7 @@ pub(crate) mod html;
 mod key_checks;
 mod pages;
 mod price_guard;
+mod prices;
 mod sessions;
 mod settings;
 mod sign_in;
