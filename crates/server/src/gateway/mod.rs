@@ -9,7 +9,7 @@ use aipassport_domain::{
     audit::KeyCheck,
     ids::{GrantId, ProviderId},
 };
-use aipassport_providers::{adapter::ProviderAdapter, translate::Lost};
+use aipassport_providers::adapter::ProviderAdapter;
 use aipassport_store::ProviderCredential;
 use axum::{
     Router,
@@ -33,6 +33,7 @@ mod headers;
 mod known_models;
 mod live;
 mod open_reservation;
+mod own_calls;
 mod own_chat;
 mod own_grant;
 mod proxy;
@@ -104,6 +105,10 @@ impl Gateway {
 pub fn routes() -> Router<App> {
     own_grant::routes()
         .route("/proxy/chat", post(own_chat::chat))
+        .route("/proxy/code", post(own_calls::code))
+        .route("/proxy/embeddings", post(own_calls::embeddings))
+        .route("/proxy/images", post(own_calls::images))
+        .route("/proxy/audio", post(own_calls::audio))
         .route("/v1/{*operation}", any(face::call))
 }
 
@@ -114,10 +119,6 @@ pub async fn call(
     provider: ProviderId,
     request: Request,
 ) -> Response {
-    let via = Via {
-        shape: Shape::Provider(adapter),
-        translation: None,
-        lost: Lost::default(),
-    };
+    let via = Via::plainly(Shape::Provider(adapter));
     proxy::answer(app, (adapter, provider), via, request).await
 }

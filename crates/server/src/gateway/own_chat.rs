@@ -7,7 +7,7 @@
 use aipassport_domain::{authorization_details::AiAccess, grant::Grant, ids::ProviderId};
 use aipassport_providers::{
     adapter::{self, ProviderAdapter},
-    translate::{self, Address, Lost},
+    translate::{self, Address},
 };
 use axum::{
     body::Body,
@@ -32,11 +32,7 @@ pub(super) async fn chat(State(app): State<App>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     match addressed(&app, head, body).await {
         Ok((addressed, request)) => {
-            let via = Via {
-                shape: Shape::Plain,
-                translation: None,
-                lost: Lost::default(),
-            };
+            let via = Via::plainly(Shape::Plain);
             proxy::answer(&app, addressed, via, request).await
         }
         Err(error) => plain::respond(&app, Err(error)),
@@ -44,7 +40,7 @@ pub(super) async fn chat(State(app): State<App>, request: Request) -> Response {
 }
 
 /// The same request as it would have come to the path of the provider that the grant is for.
-async fn addressed(
+pub(super) async fn addressed(
     app: &App,
     mut head: request::Parts,
     body: Body,
@@ -67,7 +63,7 @@ async fn addressed(
 }
 
 /// What covers the model; where nothing does, the first, by which the call is then refused.
-fn access_for<'a>(grant: &'a Grant, model: &str) -> Option<&'a AiAccess> {
+pub(super) fn access_for<'a>(grant: &'a Grant, model: &str) -> Option<&'a AiAccess> {
     let mut details = grant.authorization_details.iter();
     let first = details.clone().next();
     details.find(|access| access.covers_model(model)).or(first)

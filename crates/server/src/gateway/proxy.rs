@@ -3,6 +3,7 @@
 use std::{panic::AssertUnwindSafe, time::Instant};
 
 use aipassport_domain::{
+    authorization_details::Capability,
     ids::{CallId, ProviderId},
     policy,
     time::Timestamp,
@@ -42,6 +43,20 @@ pub(super) struct Via {
     pub(super) translation: Option<Translation>,
     /// What of the request was left behind.
     pub(super) lost: Lost,
+    /// What it counts as, where that is not what its path says.
+    pub(super) capability: Option<Capability>,
+}
+
+impl Via {
+    /// For a client that speaks as its provider does.
+    pub(super) fn plainly(shape: Shape) -> Self {
+        Self {
+            shape,
+            translation: None,
+            lost: Lost::default(),
+            capability: None,
+        }
+    }
 }
 
 /// One request on a provider's path.
@@ -123,6 +138,9 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     arrival.model = Some(request.call.model.clone());
     if caller.has_stored_state(&arrival.provider) {
         request.store_unsaid();
+    }
+    if let Some(capability) = arrival.via.capability {
+        request.call.capability = capability;
     }
 
     let permit = policy::authorize(caller.grant.grant(), &request.call, arrival.id.clone(), arrival.at)?;

@@ -50,6 +50,8 @@ const refresh = async (token) => {
 const refreshed = await refresh(tokens.refresh_token);
 say({ refreshed });
 
+// Until then the first access token is made use of.
+await hear();
 await oauth.processRevocationResponse(await oauth.revocationRequest(server, client, authentication, refreshed.refresh_token, insecure));
 const failure = await refresh(refreshed.refresh_token).catch((error) => error);
 say({ after_revocation: failure.error, introspection: await introspect(refreshed.access_token) });

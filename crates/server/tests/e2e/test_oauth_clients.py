@@ -63,6 +63,7 @@ class OAuthClients(unittest.TestCase):
         self.assertEqual(self.call(tokens["access_token"]), 200)
         refreshed = self.noted(hear("refreshed")["refreshed"])
         self.assertNotEqual(refreshed["refresh_token"], tokens["refresh_token"])
+        tell("revoke")
         after = hear("after_revocation")
         self.assertEqual(after["after_revocation"], "invalid_grant")
         self.assertFalse(after["introspection"]["active"])

@@ -131,6 +131,7 @@ impl Visit<'_> {
                 shape: Shape::Face,
                 translation,
                 lost,
+                capability: None,
             },
             request: Request::from_parts(head, body),
         })

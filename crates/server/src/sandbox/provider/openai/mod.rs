@@ -7,6 +7,7 @@ mod form;
 mod images;
 mod responses;
 mod speech;
+mod stored;
 mod transcriptions;
 
 use http::{Method, StatusCode};
@@ -43,6 +44,9 @@ impl Protocol for OpenAi {
             (&Method::POST, "/v1/audio/speech") => speech::read(received.body),
             (&Method::POST, "/v1/audio/transcriptions") => transcriptions::read(received.headers, received.body, false),
             (&Method::POST, "/v1/audio/translations") => transcriptions::read(received.headers, received.body, true),
+            (method, path) if path.starts_with("/v1/responses/") => {
+                stored::read(method, path).ok_or_else(|| not_found(received))
+            }
             (&Method::GET, "/v1/models") => {
                 let all: Vec<String> = catalogue.ids(self.name()).into_iter().map(model).collect();
                 Ok(Task::Reply(format!(

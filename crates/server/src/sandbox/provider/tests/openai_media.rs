@@ -1,5 +1,5 @@
 use http::{Method, Request, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -130,4 +130,16 @@ async fn a_transcript_is_billed_by_the_length_of_its_sound() {
     assert_eq!(row.usage.audio_input_tokens, 20);
     // 20 at $6 and 32 at $10 the million.
     assert_eq!(row.cost_nanos, 120_000 + 320_000);
+}
+
+#[tokio::test]
+async fn a_response_can_be_asked_for_again_and_costs_nothing() {
+    let caller = Caller::start().await;
+
+    let again = caller.call("/openai/v1/responses/resp_1", "", &Value::Null).await;
+    let unknown = caller.call("/openai/v1/responses/file_1", "", &Value::Null).await;
+
+    assert_eq!((again.status, &again.json()["id"]), (StatusCode::OK, &json!("resp_1")));
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    assert!(caller.sandbox.bill().rows.is_empty());
 }

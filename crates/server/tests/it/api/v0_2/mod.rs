@@ -9,6 +9,7 @@ mod decisions;
 mod grant_requests;
 mod own_grants;
 mod proxy_chat;
+mod proxy_others;
 mod tokens;
 
 /// What every app of these tests asks for, before a test changes it.
