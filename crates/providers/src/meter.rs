@@ -21,6 +21,7 @@ use crate::{
     anthropic,
     ceiling::with_surcharge,
     events::{self, Piece, Splitter},
+    json::Seeker,
     prices::{PriceBook, ServiceTier},
     sound::SoundMeter,
 };
@@ -44,6 +45,12 @@ pub(crate) trait AnswerFormat: Sync {
     /// is no stream.
     fn stream_form(&self, content_type: &str) -> Option<StreamForm> {
         (content_type == "text/event-stream").then_some(StreamForm::Events)
+    }
+
+    /// The one member of a whole body that says anything of usage, where bodies can be so large that
+    /// they are not kept.
+    fn usage_member(&self) -> Option<&'static str> {
+        None
     }
 
     /// Whether it may answer with this, which is neither JSON nor a stream, and passes unread.
@@ -125,7 +132,7 @@ impl Metering {
             hiding: self.hides_usage.then(Hiding::default),
             form: match (stream_form, self.speech) {
                 (Some(form), _) => Form::Stream(Splitter::new(form)),
-                (None, _) if !format.is_medium(&kind) => Form::empty_body(),
+                (None, _) if !format.is_medium(&kind) => Form::body(format),
                 (None, Some(speech)) if speech.is_raw => Form::Sound(SoundMeter::raw()),
                 (None, Some(_)) => Form::Sound(SoundMeter::default()),
                 (None, None) => Form::Unread,
@@ -323,6 +330,8 @@ enum Form {
     Sound(SoundMeter),
     /// Says nothing of its usage, whatever words there are in it.
     Unread,
+    /// All that is read of it is one member.
+    Sought(Seeker),
     /// All of it so far, for usage stands at its end; no parts where it is too long.
     Body {
         parts: Vec<Bytes>,
@@ -331,10 +340,13 @@ enum Form {
 }
 
 impl Form {
-    fn empty_body() -> Self {
-        Self::Body {
-            parts: Vec::new(),
-            bytes: 0,
+    fn body(format: &dyn AnswerFormat) -> Self {
+        match format.usage_member() {
+            Some(member) => Self::Sought(Seeker::new(member)),
+            None => Self::Body {
+                parts: Vec::new(),
+                bytes: 0,
+            },
         }
     }
 }
@@ -344,13 +356,13 @@ impl Meter {
     pub fn stream_form(&self) -> Option<StreamForm> {
         match &self.form {
             Form::Stream(splitter) => Some(splitter.form()),
-            Form::Sound(_) | Form::Unread | Form::Body { .. } => None,
+            Form::Sound(_) | Form::Unread | Form::Sought(_) | Form::Body { .. } => None,
         }
     }
 
     /// Whether the answer passes piece by piece, and not as one document.
     pub fn passes_in_pieces(&self) -> bool {
-        !matches!(self.form, Form::Body { .. })
+        !matches!(self.form, Form::Sought(_) | Form::Body { .. })
     }
 
     /// Takes the next bytes from the upstream and returns those for the client: the same, but for
@@ -379,6 +391,10 @@ impl Meter {
                 chunk
             }
             (Form::Unread, _) => chunk,
+            (Form::Sought(seeker), _) => {
+                seeker.feed(&chunk);
+                chunk
+            }
             (Form::Body { parts, bytes }, _) => {
                 *bytes += chunk.len();
                 if *bytes > LONGEST_BODY {
@@ -399,7 +415,7 @@ impl Meter {
                 self.seen.sound_milliseconds = sound.milliseconds();
                 return Bytes::new();
             }
-            Form::Unread | Form::Body { .. } => return Bytes::new(),
+            Form::Unread | Form::Sought(_) | Form::Body { .. } => return Bytes::new(),
         };
         let form = splitter.form();
         let rest = splitter.rest();
@@ -413,8 +429,10 @@ impl Meter {
     /// What has been seen so far; can be asked at any time.
     pub fn metered(&self) -> Metered {
         let mut seen = self.seen;
-        if let Form::Body { parts, .. } = &self.form {
-            self.format.see_body(&parts.concat(), &mut seen);
+        match &self.form {
+            Form::Sought(seeker) => self.format.see_body(&seeker.document(), &mut seen),
+            Form::Body { parts, .. } => self.format.see_body(&parts.concat(), &mut seen),
+            Form::Stream(_) | Form::Sound(_) | Form::Unread => {}
         }
         seen
     }

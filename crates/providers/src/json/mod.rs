@@ -3,8 +3,10 @@
 //! It exists because what we check must be what the provider reads. General parsers take the last
 //! of two equal keys, or a comment, or half a surrogate pair; the provider's parser may not. So
 //! whatever two readers could understand in two ways is refused, and the bytes are never written
-//! anew: [`crate::request::UpstreamBody`] only puts ours between them.
+//! anew: [`crate::request::UpstreamBody`] only puts ours between them. Of answers that may be too
+//! large to keep, [`Seeker`] finds the one member that matters.
 
+mod seek;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -13,6 +15,7 @@ use std::{borrow::Cow, ops::Range};
 
 use memchr::memchr2;
 
+pub(crate) use self::seek::Seeker;
 use self::text::Text;
 use crate::request::ReadError;
 

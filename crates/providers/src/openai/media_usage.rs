@@ -13,6 +13,10 @@ use crate::{
 pub(crate) struct Embeddings;
 
 impl AnswerFormat for Embeddings {
+    fn usage_member(&self) -> Option<&'static str> {
+        Some("usage")
+    }
+
     fn see_body(&self, body: &[u8], seen: &mut Metered) {
         #[derive(Deserialize)]
         struct Reported {
@@ -36,6 +40,10 @@ impl AnswerFormat for Embeddings {
 pub(crate) struct Images;
 
 impl AnswerFormat for Images {
+    fn usage_member(&self) -> Option<&'static str> {
+        Some("usage")
+    }
+
     fn see_body(&self, body: &[u8], seen: &mut Metered) {
         see_usage(body, seen, |reported: ImageUsage| Some(reported.counted()));
     }
