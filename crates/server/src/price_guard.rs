@@ -64,7 +64,7 @@ impl App {
         let mut approved = before.as_deref().map(read).unwrap_or_default();
         let prices = self.prices_of(&grant.user_id).await?;
         let dearer = approved.dearer(&grant.authorization_details, &prices, self.dearest_share());
-        if dearer.is_empty() {
+        let Some(record) = before.as_deref().filter(|_| !dearer.is_empty()) else {
             if approved.add_missing(&grant.authorization_details, &prices) {
                 let record = to_json(&approved);
                 self.store
@@ -72,7 +72,7 @@ impl App {
                     .await?;
             }
             return Ok(());
-        }
+        };
         let models: Vec<&str> = dearer.iter().map(|dearer| dearer.model.as_str()).collect();
         tracing::warn!(grant.id = %grant.id, ?models, "paused, because a price has risen");
         let paused = AuditEvent {
@@ -85,7 +85,7 @@ impl App {
                 reason: PauseReason::PriceRise,
             },
         };
-        self.store.pause_grant(&grant.id, &paused).await?;
+        self.store.pause_for_prices(&grant.id, record, &paused).await?;
         self.gateway.grant_changed(&grant.id);
         Ok(())
     }

@@ -1,7 +1,11 @@
 //! What the models of grants cost when they were approved: JSON that is the `providers` crate's to read.
 //! It is written with the grant, and replaced when its user lets it go on at other prices.
 
-use aipassport_domain::ids::{GrantId, TenantId, UserId};
+use aipassport_domain::{
+    audit::AuditEvent,
+    grant::Grant,
+    ids::{GrantId, TenantId, UserId},
+};
 
 use crate::{
     Store, StoreError,
@@ -36,6 +40,26 @@ impl Store {
         .bind(prices)
         .changed(self.pool())
         .await
+    }
+
+    /// Pauses an active grant because its models have become much dearer than in `approved`, and returns
+    /// it as it is then; `None` if there is none. If its user has said otherwise of prices since, or has
+    /// paused it or stopped it, it stays as it is, and no event is written.
+    pub async fn pause_for_prices(
+        &self,
+        id: &GrantId,
+        approved: &str,
+        event: &AuditEvent,
+    ) -> Result<Option<Grant>, StoreError> {
+        let pause = sql(
+            "update grants set paused_at = $3, pause_reason = 'price_rise', version = version + 1
+             where tenant_id = $1 and id = $2 and paused_at is null and revoked_at is null and approved_prices = $4",
+        )
+        .bind(&event.tenant_id)
+        .bind(id)
+        .bind(event.at)
+        .bind(approved);
+        self.pause_or_resume(pause, id, event).await
     }
 }
 

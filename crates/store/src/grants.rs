@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use aipassport_domain::{
-    audit::AuditEvent,
+    audit::{AuditEvent, PauseReason},
     authorization_details::{self, AiAccess},
     consent::Approved,
     grant::{Grant, GrantState},
@@ -43,7 +43,8 @@ macro_rules! select_grants {
     ($which:literal) => {
         concat!(
             "select grants.tenant_id, grants.id, grants.user_id, grants.client_id, grants.authorization_details,
-                    grants.version, grants.created_at, grants.expires_at, grants.paused_at, grants.revoked_at,
+                    grants.version, grants.created_at, grants.expires_at, grants.paused_at, grants.pause_reason,
+                    grants.revoked_at,
                     clients.name as client_name, clients.address as client_address,
                     clients.disabled_at as client_disabled_at, users.suspended_at as user_suspended_at
              from grants
@@ -150,7 +151,7 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<Option<Grant>, StoreError> {
         let resume = sql("update grants
-             set paused_at = null, approved_prices = coalesce($3, approved_prices), version = version + 1
+             set paused_at = null, pause_reason = null, approved_prices = coalesce($3, approved_prices), version = version + 1
              where tenant_id = $1 and id = $2 and paused_at is not null and revoked_at is null")
         .bind(&event.tenant_id)
         .bind(id)
@@ -158,7 +159,7 @@ impl Store {
         self.pause_or_resume(resume, id, event).await
     }
 
-    async fn pause_or_resume(
+    pub(crate) async fn pause_or_resume(
         &self,
         change: Statement,
         id: &GrantId,
@@ -434,7 +435,10 @@ pub(crate) async fn find<'c>(
 fn read(row: &Row) -> Result<Grant, StoreError> {
     let state = match (row.maybe_time("revoked_at")?, row.maybe_time("paused_at")?) {
         (Some(at), _) => GrantState::Revoked { at },
-        (None, Some(at)) => GrantState::Paused { at },
+        (None, Some(at)) => GrantState::Paused {
+            at,
+            reason: pause_reason(row.maybe_text("pause_reason")?.as_deref())?,
+        },
         (None, None) => GrantState::Active,
     };
     Ok(Grant {
@@ -450,6 +454,14 @@ fn read(row: &Row) -> Result<Grant, StoreError> {
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,
     })
+}
+
+fn pause_reason(text: Option<&str>) -> Result<PauseReason, StoreError> {
+    match text {
+        None => Ok(PauseReason::ByUser),
+        Some("price_rise") => Ok(PauseReason::PriceRise),
+        Some(other) => Err(corrupt(format!("a pause because of {other}"))),
+    }
 }
 
 /// Authorization details as they are stored; an empty list is what a client that asked for nothing

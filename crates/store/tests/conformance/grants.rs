@@ -105,7 +105,11 @@ async fn a_pause_begins_once_and_ends_once() {
         assert_eq!(resume().await, grant);
         for _ in 0..2 {
             let now = pause().await;
-            assert_eq!((now.state, now.version), (GrantState::Paused { at: NOW }, 2));
+            let by_user = GrantState::Paused {
+                at: NOW,
+                reason: PauseReason::ByUser,
+            };
+            assert_eq!((now.state, now.version), (by_user, 2));
         }
         for _ in 0..2 {
             let now = resume().await;
@@ -288,38 +292,6 @@ async fn a_grant_shows_its_client_as_it_is_named() {
 
         assert_eq!(grant.client_name, fixtures::client().name);
         assert_eq!(grant.client_address, fixtures::client().address);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_grant_keeps_what_its_models_cost_until_its_user_says_otherwise() {
-    on_both_engines(async |world| {
-        let grant = world.granted("one").await;
-        let store = &world.store;
-        let prices = async || store.approved_prices(&world.tenant, &grant.id).await.unwrap();
-        assert_eq!(prices().await, Some(decision().prices));
-
-        let complete = async |before: Option<&str>, after: &str| {
-            let completed = store.complete_approved_prices(&world.tenant, &grant.id, before, after);
-            completed.await.unwrap()
-        };
-        assert!(!complete(None, "more").await);
-        assert!(complete(Some(&decision().prices), "more").await);
-        assert_eq!(prices().await.as_deref(), Some("more"));
-
-        let paused = Happened::GrantPaused {
-            reason: PauseReason::PriceRise,
-        };
-        store.pause_grant(&grant.id, &event(paused)).await.unwrap();
-        let resume = async |prices| {
-            let resumed = event(Happened::GrantResumed);
-            store.resume_grant(&grant.id, prices, &resumed).await.unwrap().unwrap()
-        };
-        assert_eq!(resume(Some("dearer")).await.state, GrantState::Active);
-        assert_eq!(prices().await.as_deref(), Some("dearer"));
-        resume(Some("not paused")).await;
-        assert_eq!(prices().await.as_deref(), Some("dearer"));
     })
     .await;
 }

@@ -403,6 +403,10 @@ pub(in crate::web) fn rule_words(rule: &str) -> (&'static str, &'static str) {
             "It would pass once the price is known here.",
         ),
         "grant_paused" => ("you had paused it", "It would pass if you resumed it."),
+        "price_rise" => (
+            "it had become much dearer, and waits for you",
+            "It would pass if you allowed the new price.",
+        ),
         "grant_revoked" => ("you had stopped it", "It would have to ask you again."),
         "grant_expired" => ("its time was over", "It would have to ask you again."),
         "grant_not_yet_valid" => ("its time had not come yet", "It would pass later."),

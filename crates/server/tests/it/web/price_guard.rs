@@ -52,10 +52,14 @@ async fn a_grant_whose_model_became_much_dearer_waits_until_the_new_price_is_all
 
     broker.app.guard_prices().await.unwrap();
 
-    assert_eq!(broker.chat(&grant, &chat(5)).await.status, 403);
+    let refused = broker.chat(&grant, &chat(5)).await;
+    let app = format!("/apps/{}", grant.id());
+    let told = &refused.json()["aipassport"];
+    assert_eq!((refused.status, &told["rule"]), (403, &json!("price_rise")));
+    assert_eq!(told["raise_url"], format!("{}{app}", broker.app.config.public_url));
     assert_eq!(pauses(&broker, &grant).await, 1);
     let mut browser = broker.browser_of(&user).await;
-    let app = format!("/apps/{}", grant.id());
+    assert!(browser.page("/apps").await.contains("It has become dearer."));
     let told = "gpt-4o-mini (OpenAI): a million tokens of input from $0.12 to $0.15";
     assert!(browser.page(&app).await.contains(told));
 
@@ -100,7 +104,13 @@ async fn through_the_api_whoever_resumes_allows_the_new_price() {
     broker.app.guard_prices().await.unwrap();
 
     let bearer = format!("Bearer {}", user.bearer);
-    let resume = format!("/api/grants/{}/resume", grant.id());
+    let (shown, resume) = (
+        format!("/api/grants/{}", grant.id()),
+        format!("/api/grants/{}/resume", grant.id()),
+    );
+    let paused = broker.get(&shown, &[("authorization", &bearer)]).await.json();
+    assert_eq!(paused["pause_reason"], "price_rise");
+
     let resumed = broker
         .post_json(&resume, &[("authorization", &bearer)], &json!({}))
         .await;
@@ -121,4 +131,40 @@ async fn what_is_not_on_record_yet_is_taken_down_at_its_present_price() {
 
     let prices = broker.approved_prices(grant.id()).await;
     assert!(prices.contains(INPUT_TODAY), "{prices}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_that_a_user_says_pauses_nothing() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    let (user, grant) = approved_at(&broker, "0.10").await;
+    let bearer = format!("Bearer {}", user.bearer);
+    let said = json!({"provider": "openai", "model": MODEL, "terms": {"per_million": {"input": "9", "output": "20"}}});
+    let set = broker
+        .post_json("/api/prices", &[("authorization", &bearer)], &said)
+        .await;
+    assert_eq!(set.status, 200, "{}", set.text());
+
+    broker.app.guard_prices().await.unwrap();
+
+    assert_eq!(pauses(&broker, &grant).await, 0);
+    assert!(
+        broker
+            .approved_prices(grant.id())
+            .await
+            .contains(r#""input":9000000000"#)
+    );
+    assert_eq!(broker.chat(&grant, &chat(5)).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_looks_twice_at_once_pauses_once() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    let (_, grant) = approved_at(&broker, "0.10").await;
+
+    let (one, other) = tokio::join!(broker.app.guard_prices(), broker.app.guard_prices());
+
+    one.and(other).unwrap();
+    assert_eq!(pauses(&broker, &grant).await, 1);
 }
