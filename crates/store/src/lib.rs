@@ -37,6 +37,7 @@ mod sql;
 mod sweep;
 mod tenants;
 mod time_zones;
+mod turnstile;
 mod users;
 
 pub use alerts::{AlertRecord, AlertsOf};
