@@ -14,6 +14,7 @@
 mod accounts;
 mod alerts;
 mod app_keys;
+mod approved_prices;
 mod audit;
 mod authorization_requests;
 mod clients;
