@@ -12,7 +12,7 @@ use crate::support::{
     TestBroker, TestUser,
     http::Answer,
     ledger::eventually,
-    provider::{Received, Step, TestProvider, json_answer},
+    provider::{Received, Step, TestProvider, completion, json_answer},
 };
 
 /// A webhook as its user was told of it.
@@ -78,8 +78,16 @@ async fn nth_message(receiver: &TestProvider, nth: usize) -> Received {
     messages(receiver).remove(nth - 1)
 }
 
-fn answer(status: u16) -> [Step; 2] {
-    [Step::Send(json_answer(status, &json!({}))), Step::Close]
+/// What `receiver` does once it, as the provider, has answered the call that brings an alert about.
+fn after_the_call(receiver: &TestProvider, scripts: impl IntoIterator<Item = Vec<Step>>) {
+    receiver.then_json(200, &completion(3, 2));
+    for script in scripts {
+        receiver.then(script);
+    }
+}
+
+fn answer(status: u16) -> Vec<Step> {
+    vec![Step::Send(json_answer(status, &json!({}))), Step::Close]
 }
 
 /// Whether a message is signed with `secret`, as its receiver would check it.
