@@ -22,7 +22,8 @@ impl Address {
     pub(super) fn read(url: &str, allowed: &[String]) -> Option<Self> {
         let url = plain_url(url)?;
         let origin = Origin::of(&url, allowed)?;
-        if !origin.is_tls && !(origin.is_allowed && is_loopback(&url)) {
+        let may_be_read = origin.is_allowed && is_loopback(&url);
+        if !origin.is_tls && !may_be_read {
             return None;
         }
         Some(Self {

@@ -13,7 +13,7 @@ use aipassport_domain::{
     time::Timestamp,
 };
 use aipassport_store::{LeasedDelivery, Message, Store, StoreError, Webhook};
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{HeaderValue, Request, header};
 use http_body_util::Full;
 use tokio_rustls::TlsConnector;
 
@@ -176,7 +176,11 @@ impl Postman<'_> {
         };
         let patience = self.config.webhooks.answer_timeout;
         let answered = outbound::post(&address.origin, &self.webhooks.tls, request, patience).await;
-        Ok(judged(answered))
+        Ok(match answered {
+            Ok(status) if status.is_success() => Ok(()),
+            Ok(status) => Err(Failure::Answered(status.as_u16())),
+            Err(error) => Err(error.into()),
+        })
     }
 
     /// By the secret, and for a while by the one before it.
@@ -232,12 +236,12 @@ impl Postman<'_> {
     }
 }
 
-fn judged(answered: Result<StatusCode, PostError>) -> Result<(), Failure> {
-    match answered {
-        Ok(status) if status.is_success() => Ok(()),
-        Ok(status) => Err(Failure::Answered(status.as_u16())),
-        Err(PostError::Connect(ConnectError::NotAllowed)) => Err(Failure::NotAllowed),
-        Err(PostError::TimedOut | PostError::Connect(ConnectError::TimedOut)) => Err(Failure::TimedOut),
-        Err(PostError::Broken(_) | PostError::Connect(ConnectError::Unreachable(_))) => Err(Failure::Unreachable),
+impl From<PostError> for Failure {
+    fn from(error: PostError) -> Self {
+        match error {
+            PostError::Connect(ConnectError::NotAllowed) => Self::NotAllowed,
+            PostError::TimedOut | PostError::Connect(ConnectError::TimedOut) => Self::TimedOut,
+            PostError::Broken(_) | PostError::Connect(ConnectError::Unreachable(_)) => Self::Unreachable,
+        }
     }
 }

@@ -399,7 +399,7 @@ async fn threat_161_another_tenants_and_another_users_webhooks_are_not_there() {
 
         assert_eq!(
             world.store.webhooks_of(&world.tenant, &user).await.unwrap(),
-            [one.clone()]
+            std::slice::from_ref(&one)
         );
         assert_eq!(world.store.webhooks_of(&world.tenant, &other).await.unwrap(), []);
         assert_eq!(world.store.webhooks_of(&elsewhere, &user).await.unwrap(), []);
