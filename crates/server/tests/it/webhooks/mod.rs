@@ -67,7 +67,7 @@ impl TestBroker {
 
 /// The messages among all that `receiver` was sent: it is the provider, too.
 fn messages(receiver: &TestProvider) -> Vec<Received> {
-    let received = receiver.received().into_iter();
+    let all = receiver.received().into_iter();
     received
         .filter(|request| request.header("webhook-id").is_some())
         .collect()
