@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{money::Money, time::Period};
+use crate::{authorization_details::LimitsOnWire, money::Money, time::Period};
 
 /// The window of a budget or request cap; `None` is the grant's whole life.
 pub type Window = Option<Period>;
 
-/// Upper limits. One that is missing leaves its operator's default in force, never "unlimited".
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// Upper limits. In a grant, one that is missing leaves its operator's default in force, never
+/// "unlimited"; above grants, one that is missing is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "LimitsOnWire")]
 pub struct Limits {
     #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "write_requests")]
     pub requests: BTreeMap<Window, u64>,
@@ -25,6 +27,10 @@ pub struct Limits {
 }
 
 impl Limits {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether every limit of `wide` stands here too, as low or lower.
     pub fn narrower(&self, wide: &Self) -> bool {
         at_most(&self.requests, &wide.requests)

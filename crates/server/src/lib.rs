@@ -21,6 +21,7 @@ pub mod entries;
 pub mod gateway;
 pub mod grant_view;
 pub mod jobs;
+pub mod limits_view;
 pub mod oauth;
 pub mod own_prices;
 pub mod password;

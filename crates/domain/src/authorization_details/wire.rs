@@ -36,7 +36,7 @@ struct AiAccessOnWire {
     #[serde(default)]
     features: Features,
     #[serde(default)]
-    limits: LimitsOnWire,
+    limits: Limits,
     #[serde(default)]
     validity: Validity,
     #[serde(default)]
@@ -49,9 +49,10 @@ struct AiAccessOnWire {
     purpose: Option<String>,
 }
 
+/// The member `limits`; on its own, the limits of an app or of a user.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct LimitsOnWire {
+pub(crate) struct LimitsOnWire {
     requests: Option<OneOrMany<RequestsOnWire>>,
     budget: Option<OneOrMany<BudgetOnWire>>,
     rate: Vec<RateOnWire>,
@@ -130,7 +131,7 @@ impl TryFrom<AiAccessOnWire> for AiAccess {
             },
             capabilities: Choice::of(wire.capabilities),
             features: wire.features,
-            limits: Limits::try_from(wire.limits)?,
+            limits: wire.limits,
             validity: wire.validity,
             sender_constraint: wire.sender_constraint,
             delegation: wire.delegation,

@@ -57,6 +57,7 @@ fn month() -> Month {
         name: "November".to_owned(),
         spent: "$12.40".to_owned(),
         of: Some("$40.00".to_owned()),
+        together: vec![budget(1_240, 5, 4_000)],
         held: None,
         spark: charts::bars(&amounts, 36),
         forecast: Some("on course for $19.00–$23.00".to_owned()),
@@ -142,6 +143,7 @@ fn app() -> AppPage {
             count(LimitRule::Rate, 3, 60, Some(Period::MINUTE)),
             count(LimitRule::Concurrency, 2, 4, None),
         ],
+        as_a_whole: "/limits/notes".to_owned(),
         days: charts::days(&spent),
         calls: vec![
             call("held $0.0098", "", "under way"),
