@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{authorization_details::LimitsOnWire, money::Money, time::Period};
+use crate::{money::Money, time::Period};
 
 /// The window of a budget or request cap; `None` is the grant's whole life.
 pub type Window = Option<Period>;
 
 /// Upper limits. In a grant, one that is missing leaves its operator's default in force, never
 /// "unlimited"; above grants, one that is missing is none.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "LimitsOnWire")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Limits {
     #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "write_requests")]
     pub requests: BTreeMap<Window, u64>,

@@ -402,7 +402,6 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 mod wire;
 
-pub(crate) use wire::LimitsOnWire;
 pub use wire::{InvalidAuthorizationDetails, parse, to_json};
 
 #[cfg(test)]

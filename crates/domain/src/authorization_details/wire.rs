@@ -1,9 +1,12 @@
 //! Reading and writing `authorization_details`: unknown members, duplicate ones and values of
 //! another type are refused.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use super::{
     AiAccess, Capability, Choice, Delegation, Features, ModelPattern, SenderConstraint, TYPE, Validity, without_covered,
@@ -52,7 +55,7 @@ struct AiAccessOnWire {
 /// The member `limits`; on its own, the limits of an app or of a user.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct LimitsOnWire {
+struct LimitsOnWire {
     requests: Option<OneOrMany<RequestsOnWire>>,
     budget: Option<OneOrMany<BudgetOnWire>>,
     rate: Vec<RateOnWire>,
@@ -138,6 +141,28 @@ impl TryFrom<AiAccessOnWire> for AiAccess {
             allow_future: wire.allow_future,
             purpose: wire.purpose.filter(|purpose| !purpose.is_empty()),
         })
+    }
+}
+
+impl<'de> Deserialize<'de> for Limits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let on_wire = deserializer.deserialize_map(MembersOnly)?;
+        Self::try_from(on_wire).map_err(D::Error::custom)
+    }
+}
+
+/// An array would be read by position, so that an empty one would be no limits at all.
+struct MembersOnly;
+
+impl<'de> Visitor<'de> for MembersOnly {
+    type Value = LimitsOnWire;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object of limits")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<LimitsOnWire, A::Error> {
+        LimitsOnWire::deserialize(MapAccessDeserializer::new(members))
     }
 }
 

@@ -133,7 +133,7 @@ async fn month(app: &App, signed_in: &SignedIn, live: &[Standing], clock: &WallC
         together: shared
             .iter()
             .filter(|state| matches!(state.rule, LimitRule::Budget | LimitRule::Requests))
-            .map(|state| Spend::of(state, None))
+            .map(|state| Spend::of(state, words::shared_by(state.level)))
             .collect(),
         held: (held > Money::ZERO).then(|| words::dollars(held)),
         spark: charts::bars(&amounts, 36),

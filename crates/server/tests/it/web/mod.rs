@@ -9,6 +9,7 @@ mod pages;
 mod prices;
 mod sessions;
 mod settings;
+mod shared_limits;
 mod sign_in;
 mod tenancy;
 mod tools;
