@@ -23,6 +23,7 @@ use super::{
     queue::{Inbox, Message, Queue, queue},
     rows::{integer, kind_and_data, other_usage, state_of},
 };
+use crate::turnstile::{Turnstile, View};
 
 /// How long the command line or a page may keep the file locked before calls are refused.
 const LONGEST_LOCK: Duration = Duration::from_secs(5);
@@ -32,22 +33,26 @@ const STATEMENTS: usize = 16;
 /// Starts the writer on the database at `path`, which has its schema.
 pub(crate) fn start(path: &Path, instance_id: &str) -> io::Result<Queue> {
     let path = path.to_owned();
-    start_with(move || open(&path), instance_id)
+    let turnstile = Turnstile::of(&path).view()?;
+    start_with(move || open(&path), turnstile, instance_id)
 }
 
 /// Starts the writer on the connections that `open` makes: one, and another after each failure.
 pub(crate) fn start_with(
     open: impl FnMut() -> rusqlite::Result<Connection> + Send + 'static,
+    turnstile: View,
     instance_id: &str,
 ) -> io::Result<Queue> {
     let (queue, mut inbox) = queue();
     let mut writer = Writer {
         open,
         connection: None,
+        turnstile,
         instance_id: instance_id.to_owned(),
     };
     thread::Builder::new().name("ledger".to_owned()).spawn(move || {
         while let Some(first) = inbox.blocking_first() {
+            writer.turnstile.give_way();
             writer.run(&mut inbox, first);
         }
         // Closed before the inbox, whose end is what tells that the writer has ended.
@@ -67,6 +72,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 struct Writer<F> {
     open: F,
     connection: Option<Connection>,
+    turnstile: View,
     instance_id: String,
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use aipassport_domain::{
-    audit::{CallOutcome, Happened},
+    audit::{CallOutcome, Happened, PauseReason},
     fixtures::{self, NOW},
     grant::Grant,
     ids::{CallId, ClientId, GrantId, UserId},
@@ -471,8 +471,11 @@ impl<'a> Game<'a> {
             Step::LimitAbove { grant, level, limits } => self.limit_above(grant, level, &limits).await,
             Step::PauseAndResume { grant } => {
                 let (store, id) = (&self.world.store, &self.grants[grant].id);
-                store.pause_grant(id, &event(Happened::GrantPaused)).await.unwrap();
-                let resumed = store.resume_grant(id, &event(Happened::GrantResumed)).await;
+                let paused = event(Happened::GrantPaused {
+                    reason: PauseReason::ByUser,
+                });
+                store.pause_grant(id, &paused).await.unwrap();
+                let resumed = store.resume_grant(id, None, &event(Happened::GrantResumed)).await;
                 self.grants[grant] = resumed.unwrap().unwrap();
             }
             // A refusal may have been written down or not, so nobody goes back behind one.
