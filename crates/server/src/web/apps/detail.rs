@@ -5,7 +5,7 @@ use aipassport_domain::{
     authorization_details::{AiAccess, ModelPattern},
     grant::{Grant, GrantState, GrantStatus},
     ids::ProviderId,
-    ledger::LimitRule,
+    ledger::Level,
     usage::Usage,
 };
 use aipassport_store::{CallRecord, RefusalCount, StoreError};
@@ -72,8 +72,8 @@ pub(in super::super) async fn show(
             .find_map(|access| app_words::purpose(access.purpose.as_deref()?)),
         facts: facts(grant, &clock),
         under_way: standing.under_way,
-        spends: standing.spends(|state| state.rule == LimitRule::Budget),
-        counts: standing.spends(|state| state.rule != LimitRule::Budget),
+        spends: standing.spends(|state| state.level == Level::Grant),
+        shared: standing.spends(|state| state.level > Level::Grant),
         as_a_whole: app_limits_path(&grant.client_id),
         days: charts::days(&by_day),
         calls: calls.iter().map(|call| call_row(call, &clock)).collect(),
