@@ -67,8 +67,9 @@ impl TestBroker {
 
 /// The messages among all that `receiver` was sent: it is the provider, too.
 fn messages(receiver: &TestProvider) -> Vec<Received> {
-    let all = receiver.received().into_iter();
-    received
+    receiver
+        .received()
+        .into_iter()
         .filter(|request| request.header("webhook-id").is_some())
         .collect()
 }
