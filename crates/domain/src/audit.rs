@@ -4,7 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{AppKeyId, AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, ProviderId, TenantId, UserId},
+    ids::{
+        AppKeyId, AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, ProviderId, TenantId, UserId,
+        WebhookId,
+    },
     ledger::Level,
     money::Money,
     price_override::OwnPrice,
@@ -102,6 +105,34 @@ pub enum Happened {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<String>,
     },
+    /// Of an address its host alone is told: the rest may be known to its two sides only.
+    WebhookAdded {
+        webhook_id: WebhookId,
+        host: String,
+    },
+    WebhookRemoved {
+        webhook_id: WebhookId,
+        host: String,
+    },
+    WebhookSecretReplaced {
+        webhook_id: WebhookId,
+        host: String,
+    },
+    WebhookTested {
+        webhook_id: WebhookId,
+        host: String,
+    },
+    /// Nothing is sent to it any more.
+    WebhookStopped {
+        webhook_id: WebhookId,
+        host: String,
+        reason: WebhookStop,
+    },
+    /// A test message came through, so alerts are sent again.
+    WebhookResumed {
+        webhook_id: WebhookId,
+        host: String,
+    },
     ClientAdded {
         client_id: ClientId,
         name: String,
@@ -143,7 +174,10 @@ pub enum Happened {
         authorization_details: serde_json::Value,
         expires_at: Timestamp,
     },
-    GrantPaused,
+    GrantPaused {
+        #[serde(default, skip_serializing_if = "PauseReason::is_by_user")]
+        reason: PauseReason,
+    },
     GrantResumed,
     GrantRevoked {
         reason: RevocationReason,
@@ -227,6 +261,22 @@ pub enum RevocationReason {
     RefreshTokenReused,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseReason {
+    #[default]
+    ByUser,
+    /// A model has become much dearer than it was when the user approved.
+    PriceRise,
+}
+
+impl PauseReason {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_by_user(&self) -> bool {
+        *self == Self::ByUser
+    }
+}
+
 /// What became of asking a provider whether it accepts a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -252,6 +302,31 @@ impl KeyCheck {
 
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|check| check.as_str() == text)
+    }
+}
+
+/// Why nothing is sent to a webhook any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookStop {
+    /// It answered that it is gone for good.
+    Gone,
+    /// For days it took no message.
+    Undelivered,
+}
+
+impl WebhookStop {
+    const ALL: [Self; 2] = [Self::Gone, Self::Undelivered];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Undelivered => "undelivered",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stop| stop.as_str() == text)
     }
 }
 

@@ -40,6 +40,8 @@ const MIGRATIONS: &[Migration] = migrations! {
     8 "0008_app_keys",
     9 "0009_key_checks",
     10 "0010_alerts",
+    11 "0011_price_guard",
+    13 "0013_webhooks",
 };
 
 impl Migration {

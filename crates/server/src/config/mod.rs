@@ -27,11 +27,13 @@ pub struct Config {
     /// Reverse proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpAddr>,
     pub upstreams: Upstreams,
+    pub webhooks: Webhooks,
     pub registration: Registration,
     pub strangers: Strangers,
     pub tokens: Tokens,
     /// What is filled in where neither client nor user set a limit.
     pub grants: Defaults,
+    pub prices: Prices,
     pub requests: Requests,
     pub log: Log,
     /// Signed in by one click, without a password. Only the demo sets it, on loopback; no settings
@@ -75,6 +77,15 @@ pub struct Upstreams {
 }
 
 #[derive(Clone, Debug)]
+pub struct Webhooks {
+    /// `HOST:PORT` that a webhook may name although it resolves to a private address. Not those of
+    /// `upstreams`: a call to one of them reaches the paths of its capabilities alone, a webhook any.
+    pub allow: Vec<String>,
+    /// How long a receiver may take.
+    pub answer_timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
 pub struct Registration {
     /// Whether an app must be registered to ask; otherwise one that only names itself may use
     /// `POST /grant-requests`, and is shown as unverified.
@@ -93,6 +104,13 @@ pub struct Tokens {
     pub access_seconds: i64,
     pub code_seconds: i64,
     pub refresh_idle_seconds: i64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Prices {
+    /// A grant is paused when a price of its models is by more than this above what it was when the
+    /// grant was approved.
+    pub pause_when_dearer_percent: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -134,6 +152,10 @@ impl Config {
                 idle_timeout: Duration::from_mins(2),
                 total_timeout: Duration::from_hours(1),
             },
+            webhooks: Webhooks {
+                allow: Vec::new(),
+                answer_timeout: Duration::from_secs(15),
+            },
             registration: Registration { required: false },
             strangers: Strangers {
                 requests: 60,
@@ -154,6 +176,9 @@ impl Config {
                 },
                 lifetime_seconds: 30 * 86_400,
                 longest_lifetime_seconds: 365 * 86_400,
+            },
+            prices: Prices {
+                pause_when_dearer_percent: 20,
             },
             requests: Requests {
                 body_limit: 20 * 1024 * 1024,

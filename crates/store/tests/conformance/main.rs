@@ -14,6 +14,7 @@ mod support;
 
 mod accounts;
 mod app_keys;
+mod approved_prices;
 mod audit;
 mod clients;
 mod codes;
@@ -32,3 +33,4 @@ mod sweep;
 mod text;
 mod tls;
 mod users;
+mod webhooks;

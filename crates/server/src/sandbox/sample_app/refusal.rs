@@ -49,17 +49,26 @@ impl Refusal {
         let rule = text_of(passport.and_then(|passport| passport.get("rule"))).unwrap_or_default();
         let message = text_of(body.pointer("/error/message")).unwrap_or_else(|| status.to_string());
         let resets_at = text_of(passport.and_then(|passport| passport.get("resets_at")));
+        let level = passport.and_then(|passport| passport.get("level"));
+        let is_of_all_apps = level.and_then(Value::as_str) == Some("user");
 
         let text = match (status.as_u16(), rule.as_str()) {
             (_, "grant_revoked") => "You stopped this app in AIPassport. Connect again to go on.".to_owned(),
             (_, "grant_paused") => "You paused this app in AIPassport. Resume it there to go on.".to_owned(),
+            (_, "price_rise") => {
+                "What this app uses has become dearer. Look at the new price in AIPassport.".to_owned()
+            }
             (_, "grant_expired") => "The time you gave this app is over. Connect again to go on.".to_owned(),
             (401, _) => return Self::disconnected(),
             (402, _) => {
                 let until = resets_at
                     .as_deref()
                     .map_or(String::new(), |at| format!(" It starts anew {}.", moment(at)));
-                format!("The limit you set for this app is used up: {message}.{until}")
+                if is_of_all_apps {
+                    format!("What you let all your apps use together is used up.{until}")
+                } else {
+                    format!("The limit you set for this app is used up: {message}.{until}")
+                }
             }
             (403, _) => format!("You did not allow this: {message}."),
             (429, _) => {
@@ -73,7 +82,7 @@ impl Refusal {
             text,
             raise_url: text_of(passport.and_then(|passport| passport.get("raise_url"))),
             is_disconnected: matches!(rule.as_str(), "grant_revoked" | "grant_expired"),
-            is_named: rule.starts_with("grant_"),
+            is_named: rule.starts_with("grant_") || rule == "price_rise",
         }
     }
 }

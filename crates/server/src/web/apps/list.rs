@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use aipassport_domain::{
-    grant::{Grant, GrantStatus},
+    audit::PauseReason,
+    grant::{Grant, GrantState, GrantStatus},
     ids::GrantId,
-    ledger::LimitRule,
+    ledger::{Amount, LimitRule},
     money::Money,
-    time::Timestamp,
+    time::{Period, Timestamp},
 };
-use aipassport_store::StoreError;
+use aipassport_store::{LimitsOf, StoreError};
 use axum::{
     extract::{RawQuery, State},
     response::Response,
@@ -22,12 +23,12 @@ use super::{
         error::PageError,
         form::Visitor,
         page::{Frame, Section, page},
-        parts::Stamp,
+        parts::{Spend, Stamp},
         words::{self, WallClock},
     },
     figures::{self, Standing},
     notice,
-    view::{AppRow, AppsPage, Month},
+    view::{AppRow, AppsPage, Ask, Month},
 };
 use crate::{app::App, browser_session::SignedIn};
 
@@ -53,7 +54,7 @@ pub(in super::super) async fn show(
         grant_id: standing.grant.id.to_string(),
         face: figures::face(&standing.grant, &clients),
         stamp: Stamp::of(standing.status),
-        spends: standing.spends(|rule| rule == LimitRule::Budget),
+        spends: standing.spends(|state| state.rule == LimitRule::Budget && state.level.is_of_one_app()),
         under_way: standing.under_way,
         last_used: last_used.get(&standing.grant.id).map_or_else(
             || format!("never used since {}", clock.day(standing.grant.created_at)),
@@ -62,6 +63,7 @@ pub(in super::super) async fn show(
         until: until(standing, &clock),
         is_live: standing.is_live(),
         is_paused: standing.is_paused(),
+        ask: ask(standing),
     };
     let keys = app.store.credentials_of(&app.tenant_id, &user.id).await?;
     let apps_page = AppsPage {
@@ -101,6 +103,29 @@ fn until(standing: &Standing, clock: &WallClock) -> String {
     }
 }
 
+fn ask(standing: &Standing) -> Option<Ask> {
+    let page = format!("/apps/{}", standing.grant.id);
+    match (standing.status, standing.grant.state) {
+        (GrantStatus::Exhausted, _) => Some(Ask {
+            words: "Its limit is used up.",
+            link: "Raise it",
+            href: format!("{page}/limits"),
+        }),
+        (
+            _,
+            GrantState::Paused {
+                reason: PauseReason::PriceRise,
+                ..
+            },
+        ) => Some(Ask {
+            words: "It has become dearer.",
+            link: "Look at the prices",
+            href: page,
+        }),
+        _ => None,
+    }
+}
+
 async fn month(app: &App, signed_in: &SignedIn, live: &[Standing], clock: &WallClock) -> Result<Month, StoreError> {
     let today = clock.today();
     let by_day = figures::spent_by_day(app, signed_in, None, today.first_of_month(), clock).await?;
@@ -111,15 +136,30 @@ async fn month(app: &App, signed_in: &SignedIn, live: &[Standing], clock: &WallC
             .fold(Money::ZERO, |sum, amount| sum.saturating_add(*amount))
     };
 
+    let of_user = LimitsOf::User(signed_in.user.id.clone());
+    let shared = app.store.limits_of(&app.tenant_id, &of_user).await?;
+    let shared = shared
+        .map(|account| account.limits_at(app.clock.now()))
+        .unwrap_or_default();
+    let shared_month = shared.iter().find_map(|state| match (state.window, state.limit) {
+        (Some(Period::MONTH), Amount::Money(limit)) => Some(limit),
+        _ => None,
+    });
     let budgets: Option<Vec<Money>> = live.iter().map(Standing::monthly_budget).collect();
+    let of_apps = budgets
+        .filter(|budgets| !budgets.is_empty())
+        .map(|budgets| sum(&budgets));
     let held: Vec<Money> = live.iter().map(Standing::held).collect();
     let held = sum(&held);
     Ok(Month {
         name: today.strftime("%B").to_string(),
         spent: words::dollars(sum(&amounts)),
-        of: budgets
-            .filter(|budgets| !budgets.is_empty())
-            .map(|budgets| words::dollars(sum(&budgets))),
+        of: of_apps.into_iter().chain(shared_month).min().map(words::dollars),
+        together: shared
+            .iter()
+            .filter(|state| matches!(state.rule, LimitRule::Budget | LimitRule::Requests))
+            .map(|state| Spend::of(state, words::shared_by(state.level)))
+            .collect(),
         held: (held > Money::ZERO).then(|| words::dollars(held)),
         spark: charts::bars(&amounts, 36),
         forecast: charts::forecast(&by_day).map(|(low, high)| {

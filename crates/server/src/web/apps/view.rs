@@ -28,6 +28,8 @@ pub(super) struct Month {
     pub(super) name: String,
     pub(super) spent: String,
     pub(super) of: Option<String>,
+    /// The limits of all apps together.
+    pub(super) together: Vec<Spend>,
     pub(super) held: Option<String>,
     pub(super) spark: Bars,
     pub(super) forecast: Option<String>,
@@ -43,6 +45,14 @@ pub(super) struct AppRow {
     pub(super) until: String,
     pub(super) is_live: bool,
     pub(super) is_paused: bool,
+    pub(super) ask: Option<Ask>,
+}
+
+/// What an app waits for, and where its user can say so.
+pub(super) struct Ask {
+    pub(super) words: &'static str,
+    pub(super) link: &'static str,
+    pub(super) href: String,
 }
 
 #[derive(Template)]
@@ -50,17 +60,21 @@ pub(super) struct AppRow {
 pub(super) struct AppPage {
     pub(super) frame: Frame,
     pub(super) alerts: AlertStrip,
+    pub(super) price_question: Option<PriceQuestion>,
     pub(super) grant_id: String,
     pub(super) face: AppFace,
     pub(super) stamp: Stamp,
     pub(super) is_live: bool,
     pub(super) is_paused: bool,
+    pub(super) is_used_up: bool,
     pub(super) purpose: Option<String>,
     pub(super) facts: Vec<(&'static str, String)>,
     pub(super) under_way: u32,
-    /// Of money, then of everything else that is counted.
     pub(super) spends: Vec<Spend>,
-    pub(super) counts: Vec<Spend>,
+    /// Of the limits above its own.
+    pub(super) shared: Vec<Spend>,
+    /// The page of the limits of the app as a whole.
+    pub(super) as_a_whole: String,
     pub(super) days: Days,
     pub(super) calls: Vec<CallRow>,
     pub(super) refusals: Vec<RefusalRow>,
@@ -68,6 +82,13 @@ pub(super) struct AppPage {
     pub(super) base_urls: Vec<(String, String)>,
     /// The end of the app key that stands for the grant, if one was made by hand.
     pub(super) app_key: Option<String>,
+}
+
+/// Whether a paused app may go on, although it has become dearer.
+pub(super) struct PriceQuestion {
+    pub(super) words: &'static str,
+    /// What from what to what; none if that is over.
+    pub(super) models: Vec<String>,
 }
 
 pub(super) struct CallRow {

@@ -75,6 +75,18 @@ impl World {
         user
     }
 
+    pub async fn add_admin(&self, id: &str) -> User {
+        let admin = User {
+            is_admin: true,
+            ..user(id)
+        };
+        let added = event(Happened::UserAdded {
+            name: admin.name.clone(),
+        });
+        self.store.add_user(&admin, &added).await.unwrap();
+        admin
+    }
+
     pub async fn add_client(&self, id: &str) -> Client {
         let client = Client {
             id: ClientId::new(id),
@@ -292,6 +304,7 @@ pub fn decision() -> Decision {
             expires_at: NOW.plus_seconds(30 * 86_400),
         },
         shown_digest: Some("what was shown".to_owned()),
+        prices: r#"{"openai":{}}"#.to_owned(),
     }
 }
 
