@@ -25,7 +25,8 @@ from people import App, User, access  # noqa: E402
 
 # The short form only shows that all of this works, with whatever was built: its figures mean nothing.
 IS_SHORT = sys.argv[1:] == ["short"]
-PROXY_CORE, LOAD_CORE = "0", "1"
+CORES = sorted(os.sched_getaffinity(0))
+PROXY_CORE, LOAD_CORE = str(CORES[0]), str(CORES[-1])
 TICKS = os.sysconf("SC_CLK_TCK")
 FOLDER = ROOT / "target" / ("bench-short" if IS_SHORT else "bench")
 ROUNDS = 1 if IS_SHORT else int(os.environ.get("AIPASSPORT_BENCH_ROUNDS", "3"))
@@ -369,7 +370,7 @@ def is_open(url):
 
 
 if __name__ == "__main__":
-    if len(os.sched_getaffinity(0)) < 2:
+    if len(CORES) < 2 and not IS_SHORT:
         raise SystemExit("the bench needs two cores: one for the proxies, one for the load")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main()
