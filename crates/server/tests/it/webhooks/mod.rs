@@ -68,9 +68,7 @@ impl TestBroker {
 /// The messages among all that `receiver` was sent: it is the provider, too.
 fn messages(receiver: &TestProvider) -> Vec<Received> {
     let all = receiver.received().into_iter();
-    received
-        .filter(|request| request.header("webhook-id").is_some())
-        .collect()
+    all.filter(|request| request.header("webhook-id").is_some()).collect()
 }
 
 async fn nth_message(receiver: &TestProvider, nth: usize) -> Received {
