@@ -21,6 +21,7 @@ pub mod entries;
 pub mod gateway;
 pub mod grant_view;
 pub mod jobs;
+pub mod limits_view;
 pub mod oauth;
 mod outbound;
 pub mod own_prices;

@@ -105,6 +105,7 @@ impl Store {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Option<LeasedDelivery>, StoreError> {
+        let mut tx = self.begin_write().await?;
         // The condition is said twice: whoever waited for the row must find it due no more.
         let leased = sql(
             "update webhook_deliveries set due_at = $4, tried_at = $3, attempts = attempts + 1
@@ -118,8 +119,9 @@ impl Store {
         .bind(webhook_id)
         .bind(now)
         .bind(until)
-        .first(self.pool())
+        .first(&mut *tx)
         .await?;
+        tx.commit().await?;
         let (Some(leased), Some(webhook)) = (leased, self.webhook(tenant_id, webhook_id).await?) else {
             return Ok(None);
         };
@@ -219,28 +221,26 @@ impl Store {
         failure: &str,
         due_at: Timestamp,
     ) -> Result<(), StoreError> {
-        sql(update_leased!("failure = $5, due_at = $6"))
+        let statement = sql(update_leased!("failure = $5, due_at = $6"))
             .bind(&leased.webhook.tenant_id)
             .bind(&leased.webhook.id)
             .bind(&leased.id)
             .bind(leased.leased_until)
             .bind(failure)
-            .bind(due_at)
-            .execute(self.pool())
-            .await?;
+            .bind(due_at);
+        self.write(statement).await?;
         Ok(())
     }
 
     /// Gives a lease back, as if it had never been taken.
     pub async fn release_delivery(&self, leased: &LeasedDelivery, now: Timestamp) -> Result<(), StoreError> {
-        sql(update_leased!("due_at = $5, attempts = attempts - 1"))
+        let statement = sql(update_leased!("due_at = $5, attempts = attempts - 1"))
             .bind(&leased.webhook.tenant_id)
             .bind(&leased.webhook.id)
             .bind(&leased.id)
             .bind(leased.leased_until)
-            .bind(now)
-            .execute(self.pool())
-            .await?;
+            .bind(now);
+        self.write(statement).await?;
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use crate::app::App;
 mod alerts;
 mod app_keys;
 mod health;
+mod limits;
 mod own;
 mod problem;
 mod time_zone;
@@ -19,6 +20,7 @@ pub fn routes() -> Router<App> {
         .merge(own::routes())
         .merge(alerts::routes())
         .merge(app_keys::routes())
+        .merge(limits::routes())
         .merge(time_zone::routes())
         .merge(webhooks::routes())
         .merge(v0_2::routes())

@@ -11,6 +11,8 @@ use crate::{caller::CallerError, entries::Refused};
 pub(super) enum Problem {
     NobodySignedIn,
     Forged,
+    /// This allows more than before, and the browser's user signed in a while ago.
+    SignInAgain,
     /// Unknown, or somebody else's: which of the two is nobody's business.
     NotFound,
     Invalid {
@@ -32,6 +34,10 @@ impl Problem {
             Self::Forged => {
                 let text = "The request did not come from a page of this broker.";
                 (StatusCode::FORBIDDEN, "forged", text.to_owned())
+            }
+            Self::SignInAgain => {
+                let text = "This allows more than before: sign in again first.";
+                (StatusCode::FORBIDDEN, "sign_in_again", text.to_owned())
             }
             Self::NotFound => (
                 StatusCode::NOT_FOUND,

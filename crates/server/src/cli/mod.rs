@@ -30,6 +30,7 @@ mod demo;
 mod doctor;
 mod grant;
 mod key;
+mod limit;
 mod output;
 mod price;
 mod sandbox_provider;
@@ -80,6 +81,9 @@ enum Command {
     /// What users allowed
     #[command(subcommand)]
     Grant(grant::GrantCommand),
+    /// Limits of an app as a whole, of all apps of a user, of everybody
+    #[command(subcommand)]
+    Limit(limit::LimitCommand),
     /// Keys for tools that only take a base URL and a key
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -151,6 +155,7 @@ async fn dispatch(
         Command::Price(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Client(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Grant(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
+        Command::Limit(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Key(command) => {
             let config = load::load(&arguments)?;
             let data = Data::open(&config, clock, random).await?;

@@ -248,7 +248,7 @@ impl Arrival {
             shape: self.via.shape,
             provider: matches!(self.via.shape, Shape::Provider(_)).then_some(&self.provider),
             request_id: self.id.as_str(),
-            grant_id: self.caller.as_ref().map(|caller| &caller.token.grant_id),
+            of: self.caller.as_ref().map(Caller::ids),
             now: self.at,
         }
     }

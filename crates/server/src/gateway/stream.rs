@@ -191,7 +191,7 @@ impl StreamedBody {
             shape: self.shape,
             provider: None,
             request_id: live.id().as_str(),
-            grant_id: Some(live.grant_id()),
+            of: Some(live.of()),
             now: app.clock.now(),
         };
         match self.form {

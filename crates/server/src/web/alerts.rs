@@ -8,7 +8,11 @@ use super::{
     activity, error::PageError, form::SignedForm, page::see_other, return_to::own_path, sentences, webhooks,
     words::WallClock,
 };
-use crate::{app::App, browser_session::SignedIn};
+use crate::{
+    app::App,
+    browser_session::SignedIn,
+    limits_view::{LIMITS_PATH, app_limits_path},
+};
 
 /// So many are looked through for those of one app.
 const MOST: u32 = 100;
@@ -85,7 +89,9 @@ fn is_about(alert: &AlertRecord, grant: &Grant) -> bool {
 fn raise(alert: &AlertRecord) -> Option<String> {
     match &alert.account {
         AccountOf::Grant(id, _) => Some(format!("/apps/{id}/limits")),
-        AccountOf::Above(_) => None,
+        AccountOf::Above(LimitsOf::App { client_id, .. }) => Some(app_limits_path(client_id)),
+        AccountOf::Above(LimitsOf::User(_)) => Some(LIMITS_PATH.to_owned()),
+        AccountOf::Above(LimitsOf::Tenant) => None,
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     prices::PriceRow,
     register::{Entered, RegisterPage, RegisteredPage},
     settings::SettingsPage,
+    shared_limits,
     sign_in::{FirstRunPage, SignInPage},
     webhooks::{NewSecret, WebhookRow, WebhooksPart},
 };
@@ -236,6 +237,7 @@ fn all() -> Vec<(&'static str, String)> {
     pages.extend(messages());
     pages.extend(consent::samples::pages());
     pages.extend(apps::samples::pages());
+    pages.extend(shared_limits::samples::pages());
     pages
 }
 

@@ -217,8 +217,8 @@ impl Visit<'_> {
     fn refuse(&self, error: &GatewayError) -> Response {
         let app = self.app;
         let now = app.clock.now();
-        let grant_id = self.caller.as_ref().map(|caller| &caller.token.grant_id);
-        if let Some(grant_id) = grant_id {
+        let of = self.caller.as_ref().map(Caller::ids);
+        if let Some((grant_id, _)) = of {
             app.gateway.refusals.note(grant_id, self.model.as_deref(), error, now);
         }
         error.respond(
@@ -227,7 +227,7 @@ impl Visit<'_> {
                 shape: Shape::Face,
                 provider: None,
                 request_id: &app.random.id(now),
-                grant_id,
+                of,
                 now,
             },
         )

@@ -13,7 +13,7 @@ use aipassport_domain::{
 use aipassport_store::{AccountOf, AlertRecord, LimitsOf};
 
 use crate::web::{
-    app_words, prices, webhooks,
+    app_words, limit_words, prices, webhooks,
     words::{self, Dollars, WallClock},
 };
 
@@ -255,7 +255,8 @@ fn of_calls(event: &AuditEvent, names: &Names) -> String {
             format!("{} used {percent} % of the {of}.", used_by(*level, app))
         }
         Happened::LimitReached { level, rule } => {
-            format!("{} was stopped: {}.", stopped_at(*level, &app), rule_words(rule).0)
+            let (why, _) = limit_words::of(*level, rule).unwrap_or_else(|| rule_words(rule));
+            format!("{} was stopped: {why}.", stopped_at(*level, &app))
         }
         other => other.kind(),
     }
@@ -290,7 +291,14 @@ pub(in crate::web) fn of_alert(alert: &AlertRecord, names: &Names) -> String {
     };
     match (alert.threshold, left_over) {
         (100, Some(used)) => {
-            format!("{who} was stopped: {used} of the limit of {limit} are used, and a call needed more than is left.")
+            let (who, shared) = match &alert.account {
+                AccountOf::Above(LimitsOf::User(_)) => ("Every app".to_owned(), " for all apps together"),
+                AccountOf::Above(LimitsOf::Tenant) => ("Everybody here".to_owned(), " for all together"),
+                _ => (who, ""),
+            };
+            format!(
+                "{who} was stopped: {used} of the limit of {limit}{shared} are used, and a call needed more than is left."
+            )
         }
         (100, None) => format!("{who} used up the limit of {limit}."),
         (percent, _) => format!("{who} used {percent} % of the limit of {limit}."),
@@ -337,10 +345,16 @@ fn of_apps(event: &AuditEvent, names: &Names, clock: &WallClock) -> String {
             who(event),
             clock.moment(*expires_at)
         ),
-        Happened::LimitsChanged { level, client_id, .. } => {
-            let of = client_id.as_ref().map(|id| names.client(id));
+        Happened::LimitsChanged {
+            level,
+            client_id,
+            limits,
+        } => {
+            let of = client_id.as_ref().map(|id| used_by(*level, names.client(id)));
             let of = of.or_else(|| words::shared_by(*level)).unwrap_or(app);
-            format!("{} changed the limits of {of}.", who(event))
+            let is_removal = limits.as_object().is_some_and(serde_json::Map::is_empty);
+            let did = if is_removal { "removed" } else { "changed" };
+            format!("{} {did} the limits of {of}.", who(event))
         }
         Happened::GrantPaused { reason } => match reason {
             PauseReason::ByUser => format!("{} paused {app}.", who(event)),
@@ -386,6 +400,9 @@ pub(in crate::web) fn model_name(model: &str) -> String {
 
 /// A rule that refused, and what would have let the call pass.
 pub(in crate::web) fn rule_words(rule: &str) -> (&'static str, &'static str) {
+    if let Some(words) = limit_words::of_counted(rule) {
+        return words;
+    }
     match rule {
         "budget" => (
             "what is left of its budget was too little",

@@ -67,8 +67,11 @@ impl TestBroker {
 
 /// The messages among all that `receiver` was sent: it is the provider, too.
 fn messages(receiver: &TestProvider) -> Vec<Received> {
-    let all = receiver.received().into_iter();
-    all.filter(|request| request.header("webhook-id").is_some()).collect()
+    receiver
+        .received()
+        .into_iter()
+        .filter(|request| request.header("webhook-id").is_some())
+        .collect()
 }
 
 async fn nth_message(receiver: &TestProvider, nth: usize) -> Received {
