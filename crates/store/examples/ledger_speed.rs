@@ -95,7 +95,7 @@ async fn play(store: &Store, callers: u64, permits: Vec<Permit>) -> Vec<u128> {
                         outcome: CallOutcome::Completed,
                         ..held.released()
                     };
-                    store.settle(settlement, fixtures::NOW).await.unwrap();
+                    store.settle(settlement, fixtures::NOW);
                 }
                 waits
             })

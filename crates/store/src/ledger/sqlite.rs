@@ -1,8 +1,8 @@
 //! The ledger on SQLite: one thread with one connection, and one commit for all who wait.
 //!
-//! The thread blocks for one operation, takes what has queued up behind it, applies all of it in one
-//! transaction, commits once, and then answers. There is no timer: while one batch is on its way to
-//! the disk the next one gathers. If the process dies before the commit, nothing happened and nobody
+//! The thread waits for a reservation, takes what has queued up behind it and what rides with it,
+//! applies all of it in one transaction, commits once, and then answers. While one batch is on its way
+//! to the disk the next one gathers. If the process dies before the commit, nothing happened and nobody
 //! was told otherwise; after it, what was held is found by recovery and charged.
 
 use std::{collections::BTreeSet, io, path::Path, thread, time::Duration};
@@ -15,6 +15,7 @@ use aipassport_domain::{
     time::Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row, Statement, Transaction, TransactionBehavior, params};
+use tokio::runtime;
 
 use super::{
     alerts::{self, NewAlert},
@@ -41,13 +42,15 @@ pub(crate) fn start_with(
     instance_id: &str,
 ) -> io::Result<Queue> {
     let (queue, mut inbox) = queue();
+    // Of the thread's own: it blocks for each commit.
+    let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
     let mut writer = Writer {
         open,
         connection: None,
         instance_id: instance_id.to_owned(),
     };
     thread::Builder::new().name("ledger".to_owned()).spawn(move || {
-        while let Some(first) = inbox.blocking_first() {
+        while let Some(first) = runtime.block_on(inbox.first()) {
             writer.run(&mut inbox, first);
         }
         // Closed before the inbox, whose end is what tells that the writer has ended.
@@ -88,10 +91,10 @@ impl<F: FnMut() -> rusqlite::Result<Connection>> Writer<F> {
     fn run(&mut self, inbox: &mut Inbox, first: Message) {
         let (operations, waiters) = inbox.batch(first);
         if operations.is_empty() {
-            return;
+            return inbox.answer(waiters, Vec::new());
         }
         match self.commit(operations) {
-            Ok(outcomes) => waiters.answer(outcomes),
+            Ok(outcomes) => inbox.answer(waiters, outcomes),
             Err(Failed { error, doubtful }) => {
                 tracing::error!(%error, "the ledger could not commit; nothing was admitted");
                 // Whatever ailed the connection, the next batch begins with a new one.
@@ -264,7 +267,7 @@ fn write_admitted(admit: &mut Statement<'_>, reservation: &Reservation, instance
 }
 
 fn write_settled(settle: &mut Statement<'_>, settled: &Settled) -> rusqlite::Result<()> {
-    let Settlement { usage, .. } = &settled.settlement;
+    let usage = &settled.settlement.usage;
     settle.execute(params![
         settled.settlement.tenant_id.as_str(),
         settled.settlement.call_id.as_str(),

@@ -10,7 +10,7 @@ use axum::{
 use http::request;
 use serde_json::{Value, json};
 
-use super::{covered, plain};
+use super::{covered, plain, settle_what_ended};
 use crate::{
     app::App,
     caller,
@@ -32,6 +32,7 @@ pub(super) async fn call(State(app): State<App>, Path(id): Path<String>, request
 /// Somebody else's call is not found, as one that there never was.
 async fn read(app: &App, id: &CallId, head: &request::Parts) -> Result<Value, GatewayError> {
     let viewer = viewer(app, head).await?;
+    settle_what_ended(app).await;
     let call = app.store.call(&app.tenant_id, id).await?;
     call.filter(|call| match &viewer {
         Viewer::Client(grant_id) => &call.grant_id == grant_id,

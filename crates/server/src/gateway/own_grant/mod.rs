@@ -1,6 +1,7 @@
 //! What a caller may ask about its own grant: what it may use, what is left of it, what a call cost.
 //! Answered from memory and the store; nothing is sent, and it counts as no call.
 
+use aipassport_store::Ledger;
 use axum::{Router, routing::get};
 
 use crate::app::App;
@@ -13,6 +14,12 @@ mod passport;
 pub(super) mod plain;
 
 pub(super) use self::models::{list_on_face, on_provider_path as models, one_on_face};
+
+/// Has what ended a moment ago written down, so that a caller finds its last call settled. Where that
+/// cannot be now, it finds the hold, which is as true.
+async fn settle_what_ended(app: &App) {
+    let _ = app.store.settled().await;
+}
 
 pub(super) fn routes() -> Router<App> {
     Router::new()

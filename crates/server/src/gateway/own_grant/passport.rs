@@ -16,7 +16,7 @@ use http::request;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{forecasts, plain};
+use super::{forecasts, plain, settle_what_ended};
 use crate::{
     app::App,
     gateway::{authenticate::authenticate, error::GatewayError},
@@ -36,6 +36,7 @@ async fn read(app: &App, head: &request::Parts) -> Result<Value, GatewayError> {
     if let Err(denial @ (Denial::GrantRevoked | Denial::GrantExpired)) = grant.check_active(now) {
         return Err(denial.into());
     }
+    settle_what_ended(app).await;
     let accounts = app.store.accounts_of(&app.tenant_id, &grant.id).await?;
     let above = app.store.accounts_above(grant).await?;
     Ok(show(grant, &accounts, &above, now))

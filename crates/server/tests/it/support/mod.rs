@@ -21,7 +21,7 @@ use aipassport_domain::{
     secret::Secret,
     time::Timestamp,
 };
-use aipassport_store::{Finding, Store, User};
+use aipassport_store::{Finding, Ledger, Store, User};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -199,7 +199,7 @@ impl TestBroker {
 
     /// Waits until what was under way is settled.
     pub(crate) async fn settled(&self) {
-        while !self.app.tasks.is_empty() {
+        while !self.app.tasks.is_empty() || self.app.store.settled().await.is_err() {
             tokio::task::yield_now().await;
         }
     }
