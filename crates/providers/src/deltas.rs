@@ -3,14 +3,15 @@
 //! What is searched for are names with their quotes. Inside a string every quote is escaped, so
 //! that nothing a model says can look like a name.
 
-use std::ops::Range;
+use std::{ops::Range, sync::LazyLock};
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use crate::{json::Reader, meter::Metered};
 
-const DELTA: &[u8] = b"\"delta\":";
-const USAGE: &[u8] = b"\"usage\"";
+// Made once: to make one costs as much as to search an event with it.
+static DELTA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"delta\":"));
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
 const NULL: &[u8] = b":null";
 
 /// What follows the first `"usage"` of an event.
@@ -23,10 +24,10 @@ pub(crate) enum Usage {
 }
 
 pub(crate) fn usage(data: &[u8]) -> Usage {
-    let Some(start) = memmem::find(data, USAGE) else {
+    let Some(start) = USAGE.find(data) else {
         return Usage::Missing;
     };
-    let colon = start + USAGE.len();
+    let colon = start + USAGE.needle().len();
     let rest = data.get(colon..).unwrap_or_default();
     if rest.starts_with(NULL) {
         Usage::Null(start..colon + NULL.len())
@@ -40,8 +41,8 @@ pub(crate) fn usage(data: &[u8]) -> Usage {
 pub(crate) fn count(data: &[u8], seen: &mut Metered) -> bool {
     let mut bytes = 0;
     let mut deltas = 0_usize;
-    for start in memmem::find_iter(data, DELTA) {
-        let value = data.get(start + DELTA.len()..).unwrap_or_default();
+    for start in DELTA.find_iter(data) {
+        let value = data.get(start + DELTA.needle().len()..).unwrap_or_default();
         let counted = Reader::lenient(value).and_then(|mut reader| reader.count_text(&mut bytes));
         if counted.is_err() {
             return false;
