@@ -97,7 +97,7 @@ impl Store {
             .connect(&driver_url)
             .await
             .map_err(|error| unreachable(error.into()))?;
-        let ledger = ledger::start(url, instance_id).map_err(unreachable)?;
+        let ledger = ledger::start(url, instance_id).map_err(|error| unreachable(error.into()))?;
         let store = Self {
             inner: Arc::new(Inner {
                 pool,

@@ -1,11 +1,13 @@
-//! The ledger on SQLite: one thread with one connection, and one commit for all who wait.
+//! The ledger on SQLite: one task with one connection, and one commit for all who wait.
 //!
-//! The thread waits for a reservation, takes what has queued up behind it and what rides with it,
-//! applies all of it in one transaction, commits once, and then answers. While one batch is on its way
-//! to the disk the next one gathers. If the process dies before the commit, nothing happened and nobody
-//! was told otherwise; after it, what was held is found by recovery and charged.
+//! The task waits for a reservation, takes what has queued up behind it and what rides with it, has
+//! all of it applied in one transaction and committed once, and then answers. Only the transaction
+//! has a thread to itself, for it blocks: whoever asks and is answered meets the task, at no more
+//! than the cost of a wake among tasks. While one batch is on its way to the disk the next one
+//! gathers. If the process dies before the commit, nothing happened and nobody was told otherwise;
+//! after it, what was held is found by recovery and charged.
 
-use std::{collections::BTreeSet, io, path::Path, thread, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use aipassport_domain::{
     audit::AuditEvent,
@@ -15,13 +17,13 @@ use aipassport_domain::{
     time::Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row, Statement, Transaction, TransactionBehavior, params};
-use tokio::runtime;
+use tokio::task::spawn_blocking;
 
 use super::{
     alerts::{self, NewAlert},
     batch::{Books, Needs, Operation, Outcome, Settled},
     levels::{AboveKey, Levels},
-    queue::{Inbox, Message, Queue, queue},
+    queue::{Inbox, Queue, queue},
     rows::{integer, kind_and_data, other_usage, state_of},
 };
 
@@ -31,7 +33,7 @@ const LONGEST_LOCK: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 16;
 
 /// Starts the writer on the database at `path`, which has its schema.
-pub(crate) fn start(path: &Path, instance_id: &str) -> io::Result<Queue> {
+pub(crate) fn start(path: &Path, instance_id: &str) -> Queue {
     let path = path.to_owned();
     start_with(move || open(&path), instance_id)
 }
@@ -40,23 +42,52 @@ pub(crate) fn start(path: &Path, instance_id: &str) -> io::Result<Queue> {
 pub(crate) fn start_with(
     open: impl FnMut() -> rusqlite::Result<Connection> + Send + 'static,
     instance_id: &str,
-) -> io::Result<Queue> {
-    let (queue, mut inbox) = queue();
-    // Of the thread's own: it blocks for each commit.
-    let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
-    let mut writer = Writer {
+) -> Queue {
+    let (queue, inbox) = queue();
+    let writer = Writer {
         open,
         connection: None,
         instance_id: instance_id.to_owned(),
     };
-    thread::Builder::new().name("ledger".to_owned()).spawn(move || {
-        while let Some(first) = runtime.block_on(inbox.first()) {
-            writer.run(&mut inbox, first);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the store is below the tasks of the server; closing it waits for this one"
+    )]
+    tokio::spawn(write_batches(writer, inbox));
+    queue
+}
+
+async fn write_batches<F>(mut writer: Writer<F>, mut inbox: Inbox)
+where
+    F: FnMut() -> rusqlite::Result<Connection> + Send + 'static,
+{
+    while let Some(first) = inbox.first().await {
+        let (operations, waiters) = inbox.batch(first);
+        if operations.is_empty() {
+            inbox.answer(waiters, Vec::new());
+            continue;
         }
-        // Closed before the inbox, whose end is what tells that the writer has ended.
-        drop(writer);
-    })?;
-    Ok(queue)
+        let committing = spawn_blocking(move || {
+            let committed = writer.commit(operations);
+            (writer, committed)
+        });
+        // Without its writer the ledger is away, and refuses.
+        let Ok((back, committed)) = committing.await else {
+            return;
+        };
+        writer = back;
+        match committed {
+            Ok(outcomes) => inbox.answer(waiters, outcomes),
+            Err(Failed { error, doubtful }) => {
+                tracing::error!(%error, "the ledger could not commit; nothing was admitted");
+                // Whatever ailed the connection, the next batch begins with a new one.
+                writer.connection = None;
+                inbox.fail(waiters, doubtful);
+            }
+        }
+    }
+    // Before the inbox, whose end is what tells that the writer has ended.
+    drop(writer);
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {
@@ -88,22 +119,6 @@ impl From<rusqlite::Error> for Failed {
 }
 
 impl<F: FnMut() -> rusqlite::Result<Connection>> Writer<F> {
-    fn run(&mut self, inbox: &mut Inbox, first: Message) {
-        let (operations, waiters) = inbox.batch(first);
-        if operations.is_empty() {
-            return inbox.answer(waiters, Vec::new());
-        }
-        match self.commit(operations) {
-            Ok(outcomes) => inbox.answer(waiters, outcomes),
-            Err(Failed { error, doubtful }) => {
-                tracing::error!(%error, "the ledger could not commit; nothing was admitted");
-                // Whatever ailed the connection, the next batch begins with a new one.
-                self.connection = None;
-                inbox.fail(waiters, doubtful);
-            }
-        }
-    }
-
     fn commit(&mut self, operations: Vec<Operation>) -> Result<Vec<Outcome>, Failed> {
         let connection = match &mut self.connection {
             Some(connection) => connection,

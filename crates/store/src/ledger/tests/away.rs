@@ -62,7 +62,7 @@ impl Broken {
 
         let most_pages = Arc::new(AtomicU32::new(PLENTY));
         let (file, pages) = (path.clone(), Arc::clone(&most_pages));
-        let queue = sqlite::start_with(move || connect(&file, pages.load(Ordering::SeqCst)), "instance").unwrap();
+        let queue = sqlite::start_with(move || connect(&file, pages.load(Ordering::SeqCst)), "instance");
         Self {
             queue,
             path,
