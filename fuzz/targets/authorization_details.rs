@@ -2,13 +2,28 @@
 //! the order of what is narrower holds.
 #![no_main]
 
+mod json;
+mod reached;
+
 use aipassport_domain::authorization_details::{parse, to_json};
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{Corpus, fuzz_mutator, fuzz_target};
 
-fuzz_target!(|text: &str| {
-    let Ok(details) = parse(text) else { return };
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    json::mutate(data, size, max_size, seed, 0)
+});
 
-    assert_eq!(parse(&to_json(&details)).as_ref(), Ok(&details), "written and read again");
+fuzz_target!(|text: &str| -> Corpus {
+    let Ok(details) = parse(text) else {
+        reached::count(&[]);
+        return Corpus::Reject;
+    };
+    reached::count(&["understood"]);
+
+    assert_eq!(
+        parse(&to_json(&details)).as_ref(),
+        Ok(&details),
+        "written and read again"
+    );
     for access in &details {
         assert!(access.is_narrower(access));
         assert_eq!(access.meet(access).as_ref(), Some(access));
@@ -18,4 +33,5 @@ fuzz_target!(|text: &str| {
             }
         }
     }
+    Corpus::Keep
 });

@@ -2,36 +2,39 @@
 //! are sent, and nothing panics.
 #![no_main]
 
+mod json;
+mod reached;
 mod routes;
 
-use std::sync::LazyLock;
-
-use aipassport_providers::{adapter::Unread, prices::PriceBook};
 use bytes::Bytes;
-use http::HeaderMap;
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{Corpus, fuzz_mutator, fuzz_target};
 use serde_json::Value;
 
-static PRICES: LazyLock<PriceBook> = LazyLock::new(|| PriceBook::embedded().expect("the snapshot is readable"));
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    json::mutate(data, size, max_size, seed, 1)
+});
 
-fuzz_target!(|input: &[u8]| {
-    let Some((picked, body)) = input.split_first().and_then(|(byte, body)| Some((routes::pick(*byte)?, body))) else {
-        return;
+fuzz_target!(|input: &[u8]| -> Corpus {
+    let Some((route, body)) = input.split_first() else {
+        return Corpus::Reject;
     };
-    let read = picked.adapter.read(&Unread {
-        provider: &picked.provider,
-        route: &picked.route,
-        headers: &HeaderMap::new(),
-        body: Bytes::copy_from_slice(body),
-        prices: &PRICES,
-    });
-    let Ok(read) = read else { return };
+    let picked = routes::pick(*route);
+    let Ok(read) = picked.read(Bytes::copy_from_slice(body)) else {
+        reached::count(&[]);
+        return Corpus::Reject;
+    };
+    reached::count(&["read", picked.adapter.id()]);
 
     let model = read.call.model.clone();
     let sent = read.body.with_output_cap(17);
     let sent: Value = serde_json::from_slice(&sent).expect("what is sent is JSON");
     assert!(sent.is_object());
     if picked.route.model.is_none() {
-        assert_eq!(sent["model"], model.as_str(), "the model checked is the model dispatched");
+        assert_eq!(
+            sent["model"],
+            model.as_str(),
+            "the model checked is the model dispatched"
+        );
     }
+    Corpus::Keep
 });

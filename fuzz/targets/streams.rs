@@ -1,22 +1,16 @@
-//! Any answer to any request, cut anywhere: it comes out the same, is counted the same, and costs no
-//! more than was held.
+//! Any answer to any request, cut anywhere: it comes out the same, is counted the same, nothing is added
+//! to it, and it costs no more than was held.
 #![no_main]
 
+mod json;
+mod reached;
 mod routes;
 
-use std::sync::LazyLock;
-
 use aipassport_domain::money::Money;
-use aipassport_providers::{
-    adapter::Unread,
-    meter::{Metered, Metering},
-    prices::PriceBook,
-};
+use aipassport_providers::meter::{Metered, Metering, StreamForm};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
-use libfuzzer_sys::fuzz_target;
-
-static PRICES: LazyLock<PriceBook> = LazyLock::new(|| PriceBook::embedded().expect("the snapshot is readable"));
+use libfuzzer_sys::{Corpus, fuzz_mutator, fuzz_target};
 
 const CONTENT_TYPES: [&str; 4] = [
     "text/event-stream",
@@ -25,42 +19,42 @@ const CONTENT_TYPES: [&str; 4] = [
     "audio/mpeg",
 ];
 
-/// Bodies that at least one of them suits every route.
-const BODIES: [&str; 4] = [
-    r#"{"model":"gpt-4o-mini","stream":true,"messages":[{"role":"user","content":"Hi"}],"input":"Hi","contents":[]}"#,
-    r#"{"model":"claude-haiku-4-5","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#,
-    r#"{"model":"mistral-small-latest","stream":true,"messages":[{"role":"user","content":"Hi"}],"prompt":"Hi"}"#,
-    r#"{"model":"command-a-03-2025","stream":true,"messages":[{"role":"user","content":"Hi"}],"message":"Hi"}"#,
-];
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    json::mutate(data, size, max_size, seed, 3)
+});
 
-fuzz_target!(|input: &[u8]| {
-    let [route, kind, body, cut, stream @ ..] = input else { return };
-    let Some(metering) = metering(*route, *body) else { return };
+fuzz_target!(|input: &[u8]| -> Corpus {
+    let [route, kind, cut, rest @ ..] = input else {
+        return Corpus::Reject;
+    };
+    let picked = routes::pick(*route);
+    let (request, answer) = routes::halves(rest);
+    let Ok(read) = picked.read(request) else {
+        reached::count(&[]);
+        return Corpus::Reject;
+    };
+    let metering = read.metering;
     let kind = CONTENT_TYPES[usize::from(*kind) % CONTENT_TYPES.len()];
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
 
-    let whole = feed(&metering, &headers, [stream].into_iter());
+    let whole = feed(&metering, &headers, [answer].into_iter());
     let step = usize::from(*cut).max(1);
-    let cut = feed(&metering, &headers, stream.chunks(step));
+    let cut = feed(&metering, &headers, answer.chunks(step));
 
     assert_eq!(whole, cut, "cut after every {step} bytes");
     let held = Money::from_cents(10);
-    assert!(metering.charge(&PRICES, &whole.1, held).cost <= held);
-    assert!(whole.0.len() <= stream.len());
+    assert!(metering.charge(picked.prices(), &whole.1, held).cost <= held);
+    assert!(is_left_of(&whole.0, answer));
+    reached::count(&[
+        name(metering.meter(&headers).stream_form()),
+        if whole.1.usage.is_some() {
+            "with usage"
+        } else {
+            "without usage"
+        },
+    ]);
+    Corpus::Keep
 });
-
-fn metering(route: u8, body: u8) -> Option<Metering> {
-    let picked = routes::pick(route)?;
-    let body = BODIES[usize::from(body) % BODIES.len()];
-    let read = picked.adapter.read(&Unread {
-        provider: &picked.provider,
-        route: &picked.route,
-        headers: &HeaderMap::new(),
-        body: Bytes::from_static(body.as_bytes()),
-        prices: &PRICES,
-    });
-    Some(read.ok()?.metering)
-}
 
 fn feed<'a>(metering: &Metering, headers: &HeaderMap, chunks: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Metered) {
     let mut meter = metering.meter(headers);
@@ -70,4 +64,19 @@ fn feed<'a>(metering: &Metering, headers: &HeaderMap, chunks: impl Iterator<Item
     }
     shown.extend_from_slice(&meter.rest());
     (shown, meter.metered())
+}
+
+/// Whether `shown` is `answer`, but for what was taken out.
+fn is_left_of(shown: &[u8], answer: &[u8]) -> bool {
+    let mut rest = answer.iter();
+    shown.iter().all(|byte| rest.any(|other| other == byte))
+}
+
+fn name(form: Option<StreamForm>) -> &'static str {
+    match form {
+        Some(StreamForm::Events) => "events",
+        Some(StreamForm::Lines) => "lines",
+        Some(StreamForm::Items) => "items of an array",
+        None => "no stream",
+    }
 }

@@ -1,89 +1,106 @@
-//! Any request on `/v1` for any provider, and any answer to it, cut anywhere: what is translated can be
-//! read by the provider's adapter or is refused by it, an answer comes out the same however it is cut,
-//! and all that comes out is JSON.
+//! Any request on `/v1` or `/proxy/chat` for any provider, and any answer to it, cut anywhere: what is
+//! translated can be read by the provider's adapter or is refused by it, an answer comes out the same
+//! however it is cut, and all that comes out is JSON.
 #![no_main]
 
-use std::sync::LazyLock;
+mod json;
+mod reached;
+mod routes;
 
-use aipassport_domain::ids::ProviderId;
 use aipassport_providers::{
-    adapter::{self, Unread},
     meter::StreamForm,
-    prices::PriceBook,
-    translate::{Address, AnswerPlan, FaceOperation, Stamp, Way},
+    translate::{Address, AnswerPlan, FaceOperation, Stamp, Way, own_chat},
 };
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
-use libfuzzer_sys::fuzz_target;
+use http::{Method, StatusCode};
+use libfuzzer_sys::{Corpus, fuzz_mutator, fuzz_target};
 use serde_json::value::RawValue;
-
-static PRICES: LazyLock<PriceBook> = LazyLock::new(|| PriceBook::embedded().expect("the snapshot is readable"));
 
 const PROVIDERS: [&str; 4] = ["anthropic", "gemini", "cohere", "mistral"];
 const PATHS: [&str; 3] = ["/v1/chat/completions", "/v1/responses", "/v1/embeddings"];
 const FORMS: [StreamForm; 3] = [StreamForm::Events, StreamForm::Lines, StreamForm::Items];
 
-/// Parts the request from the answer; no UTF-8 has it.
-const BORDER: u8 = 0xFF;
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    json::mutate(data, size, max_size, seed, 4)
+});
 
-fuzz_target!(|input: &[u8]| {
+fuzz_target!(|input: &[u8]| -> Corpus {
     let [provider, path, form, cut, rest @ ..] = input else {
-        return;
+        return Corpus::Reject;
     };
     let provider = PROVIDERS[usize::from(*provider) % PROVIDERS.len()];
-    let path = PATHS[usize::from(*path) % PATHS.len()];
     let form = FORMS[usize::from(*form) % FORMS.len()];
-    let mut parts = rest.splitn(2, |byte| *byte == BORDER);
-    let request = Bytes::copy_from_slice(parts.next().unwrap_or_default());
-    let answer = parts.next().unwrap_or_default();
+    let (request, answer) = routes::halves(rest);
 
-    let Ok(address) = Address::read(&request) else { return };
+    let Ok(address) = Address::read(&request) else {
+        reached::count(&[]);
+        return Corpus::Reject;
+    };
     let request = address.rewrite(request, "some-model");
     assert_eq!(Address::read(&request).expect("still addressed").model, "some-model");
+    let Some(path) = PATHS.get(usize::from(*path) % (PATHS.len() + 1)) else {
+        let sent = own_chat(provider, request);
+        if let Ok((path, body)) = &sent {
+            read_upstream(provider, path, body.clone());
+        }
+        reached::count(&[if sent.is_ok() { "/proxy/chat" } else { "refused" }]);
+        return if sent.is_ok() { Corpus::Keep } else { Corpus::Reject };
+    };
     let operation = FaceOperation::at(&Method::POST, path).expect("on the list");
     match operation.to_provider(provider, request) {
         Ok(Way::Translated(translated)) => {
             read_upstream(provider, &translated.path, translated.body);
-            understand(&translated.plan, form, usize::from(*cut).max(1), answer);
+            let said = understand(&translated.plan, form, usize::from(*cut).max(1), answer);
+            reached::count(&[&format!("{path} to {provider}"), said]);
+            Corpus::Keep
         }
-        Ok(Way::AsItIs { path, body, .. }) => read_upstream(provider, &path, body),
-        Err(_) => {}
+        Ok(Way::AsItIs { path, body, .. }) => {
+            read_upstream(provider, &path, body);
+            reached::count(&[&format!("{path} to {provider}")]);
+            Corpus::Keep
+        }
+        Err(_) => {
+            reached::count(&["refused"]);
+            Corpus::Reject
+        }
     }
 });
 
 /// What we wrote is strict JSON, whatever else the adapter says of it.
 fn read_upstream(provider: &str, path: &str, body: Bytes) {
     serde_json::from_slice::<Box<RawValue>>(&body).expect("JSON");
-    let adapter = adapter::by_id(provider).expect("a provider");
+    let path = format!("/{provider}{path}");
     let (path, query) = path
         .split_once('?')
-        .map_or((path, None), |(path, query)| (path, Some(query)));
-    let Some(route) = adapter.route(&Method::POST, path, query) else {
-        return;
-    };
-    let _ = adapter.read(&Unread {
-        provider: &ProviderId::new(provider),
-        route: &route,
-        headers: &HeaderMap::new(),
-        body,
-        prices: &PRICES,
-    });
+        .map_or((path.as_str(), None), |(path, query)| (path, Some(query)));
+    if let Some(picked) = routes::at(path, query) {
+        let _ = picked.read(body);
+    }
 }
 
-fn understand(plan: &AnswerPlan, form: StreamForm, step: usize, answer: &[u8]) {
+/// Says what of the answer was understood.
+fn understand(plan: &AnswerPlan, form: StreamForm, step: usize, answer: &[u8]) -> &'static str {
     let whole = feed(plan, Some(form), std::iter::once(answer));
     let cut = feed(plan, Some(form), answer.chunks(step));
     assert_eq!(whole, cut, "cut after every {step} bytes");
+    let mut events = 0;
     for data in String::from_utf8(whole.expect("a stream ends")).expect("text").lines() {
         if let Some(data) = data.strip_prefix("data: ").filter(|data| *data != "[DONE]") {
             serde_json::from_str::<Box<RawValue>>(data).expect("JSON");
+            events += 1;
         }
     }
-    if let Some(body) = feed(plan, None, std::iter::once(answer)) {
-        serde_json::from_slice::<Box<RawValue>>(&body).expect("JSON");
+    let body = feed(plan, None, std::iter::once(answer));
+    if let Some(body) = &body {
+        serde_json::from_slice::<Box<RawValue>>(body).expect("JSON");
     }
     let failure = plan.failure(StatusCode::BAD_REQUEST, answer);
     serde_json::from_slice::<Box<RawValue>>(&failure).expect("JSON");
+    match (body, events) {
+        (Some(_), _) => "a whole answer",
+        (None, 0) => "nothing understood",
+        (None, _) => "a stream",
+    }
 }
 
 fn feed<'a>(plan: &AnswerPlan, form: Option<StreamForm>, chunks: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u8>> {

@@ -143,7 +143,10 @@ pub enum Happened {
         authorization_details: serde_json::Value,
         expires_at: Timestamp,
     },
-    GrantPaused,
+    GrantPaused {
+        #[serde(default, skip_serializing_if = "PauseReason::is_by_user")]
+        reason: PauseReason,
+    },
     GrantResumed,
     GrantRevoked {
         reason: RevocationReason,
@@ -225,6 +228,22 @@ pub enum RevocationReason {
     ByClient,
     CodeReplayed,
     RefreshTokenReused,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseReason {
+    #[default]
+    ByUser,
+    /// A model has become much dearer than it was when the user approved.
+    PriceRise,
+}
+
+impl PauseReason {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_by_user(&self) -> bool {
+        *self == Self::ByUser
+    }
 }
 
 /// What became of asking a provider whether it accepts a key.

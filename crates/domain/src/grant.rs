@@ -1,6 +1,7 @@
 //! Grants: the stored record of what a user allowed a client.
 
 use crate::{
+    audit::PauseReason,
     authorization_details::AiAccess,
     ids::{ClientId, GrantId, ProviderId, TenantId, UserId},
     policy::Denial,
@@ -29,7 +30,7 @@ pub struct Grant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrantState {
     Active,
-    Paused { at: Timestamp },
+    Paused { at: Timestamp, reason: PauseReason },
     Revoked { at: Timestamp },
 }
 
@@ -65,7 +66,10 @@ impl Grant {
     pub fn check_active(&self, now: Timestamp) -> Result<(), Denial> {
         match self.state {
             GrantState::Revoked { .. } => Err(Denial::GrantRevoked),
-            GrantState::Paused { .. } => Err(Denial::GrantPaused),
+            GrantState::Paused { reason, .. } => Err(match reason {
+                PauseReason::ByUser => Denial::GrantPaused,
+                PauseReason::PriceRise => Denial::PriceRisen,
+            }),
             GrantState::Active if now >= self.expires_at => Err(Denial::GrantExpired),
             GrantState::Active => Ok(()),
         }

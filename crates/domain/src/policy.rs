@@ -129,6 +129,8 @@ pub enum Denial {
     GrantRevoked,
     #[error("the user has paused this app")]
     GrantPaused,
+    #[error("a model that this app may use has become much dearer; the user has to allow the new price")]
+    PriceRisen,
     #[error("the grant has expired")]
     GrantExpired,
     #[error("the grant is not valid yet")]
@@ -155,6 +157,7 @@ impl Denial {
         match self {
             Self::GrantRevoked => "grant_revoked",
             Self::GrantPaused => "grant_paused",
+            Self::PriceRisen => "price_rise",
             Self::GrantExpired => "grant_expired",
             Self::GrantNotYetValid => "grant_not_yet_valid",
             Self::ProviderNotGranted(_) => "provider",
@@ -229,7 +232,7 @@ pub fn authorize(grant: &Grant, call: &Call, call_id: CallId, now: Timestamp) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fixtures, grant::GrantState};
+    use crate::{audit::PauseReason, fixtures, grant::GrantState};
 
     fn decide(grant: &Grant, call: &Call) -> Result<Permit, Denial> {
         authorize(grant, call, CallId::new("call"), fixtures::NOW)
@@ -257,7 +260,12 @@ mod tests {
         };
 
         assert_eq!(ended(GrantState::Revoked { at: fixtures::NOW }), Denial::GrantRevoked);
-        assert_eq!(ended(GrantState::Paused { at: fixtures::NOW }), Denial::GrantPaused);
+        let paused = |reason| GrantState::Paused {
+            at: fixtures::NOW,
+            reason,
+        };
+        assert_eq!(ended(paused(PauseReason::ByUser)), Denial::GrantPaused);
+        assert_eq!(ended(paused(PauseReason::PriceRise)), Denial::PriceRisen);
         let expired = Grant {
             expires_at: fixtures::NOW,
             ..fixtures::grant()

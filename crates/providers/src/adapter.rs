@@ -2,13 +2,17 @@
 
 use aipassport_domain::{audit::KeyCheck, authorization_details::Capability, ids::ProviderId};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::InvalidHeaderValue};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    header::{AUTHORIZATION, InvalidHeaderValue},
+};
 use percent_encoding::percent_decode_str;
 
 use crate::{
     anthropic::{self, Anthropic},
     cohere::{self, Cohere},
     gemini::{self, Gemini},
+    headers,
     meter::{AnswerFormat, StreamForm},
     mistral::{self, Mistral},
     multipart::{Form, FormRules},
@@ -72,18 +76,28 @@ pub trait ProviderAdapter: Send + Sync {
 
     /// What of a client's headers goes upstream. Security invariant: an allow-list, without any
     /// credential, cookie or account selector, so that a client cannot steer whose account pays.
-    fn request_headers(&self, client: &HeaderMap) -> HeaderMap;
+    fn request_headers(&self, client: &HeaderMap) -> HeaderMap {
+        headers::only(client, headers::is_plain_request_header)
+    }
 
-    /// Puts the provider credential where the provider looks for it, marked as sensitive.
-    fn set_credential(&self, headers: &mut HeaderMap, secret: &str) -> Result<(), InvalidHeaderValue>;
+    /// Puts the provider credential where the provider looks for it, marked as sensitive; a bearer,
+    /// unless it has a way of its own.
+    fn set_credential(&self, headers: &mut HeaderMap, secret: &str) -> Result<(), InvalidHeaderValue> {
+        headers.insert(AUTHORIZATION, bearer(secret)?);
+        Ok(())
+    }
 
     /// What of the upstream's headers goes to the client: an allow-list, without cookies,
     /// framing, and whatever names the account. The caller adds its own request id.
-    fn response_headers(&self, upstream: &HeaderMap) -> HeaderMap;
+    fn response_headers(&self, upstream: &HeaderMap) -> HeaderMap {
+        headers::only(upstream, headers::is_plain_response_header)
+    }
 
     /// The header in which the provider's SDKs look for a request id: the caller puts its own
     /// there too.
-    fn request_id_header(&self) -> HeaderName;
+    fn request_id_header(&self) -> HeaderName {
+        HeaderName::from_static("x-request-id")
+    }
 
     /// Whether this upstream answer complains about the provider credential or its account: a bad
     /// key, no right, no money. It is the user's affair, not the client's, and never passed on.
@@ -150,6 +164,17 @@ pub struct Route {
     pub upstream_path: String,
     /// The model, where the path names it.
     pub model: Option<String>,
+}
+
+impl Route {
+    /// To the path that was asked for, whose model the body names.
+    pub(crate) fn unchanged(kind: RouteKind, path: &str) -> Self {
+        Self {
+            kind,
+            upstream_path: path.to_owned(),
+            model: None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -309,7 +334,7 @@ pub(crate) fn listed_model(segment: &str) -> Option<String> {
 const LONGEST_MODEL_ID: usize = 200;
 
 /// `Bearer` and the secret, never shown in logs.
-pub(crate) fn bearer(secret: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+fn bearer(secret: &str) -> Result<HeaderValue, InvalidHeaderValue> {
     let mut value = HeaderValue::try_from(format!("Bearer {secret}"))?;
     value.set_sensitive(true);
     Ok(value)

@@ -151,7 +151,9 @@ impl Metering {
         };
         let reported = seen.usage.unwrap_or_default();
         let (cost, label, usage) = if seen.is_usage_final {
-            let label = if seen.cache_writes.are_guessed() {
+            let label = if self.tier.is_some() && seen.served == Served::Unsaid {
+                TruthLabel::Estimated
+            } else if seen.cache_writes.are_guessed() {
                 TruthLabel::Derived
             } else {
                 TruthLabel::Reported
@@ -199,11 +201,17 @@ impl Metering {
 
     fn cost(&self, prices: &PriceBook, seen: &Metered, usage: &Usage) -> Option<Money> {
         let model = prices.model(&self.provider, &self.model)?;
-        let mut cost = model.cost(usage)?;
-        if let Some(tier) = self.tier {
-            // Which of the two served the call is not always said.
-            cost = cost.max(model.cost_at(Some(tier), usage)?);
-        }
+        // Only the end of an answer says for certain who served it.
+        let served = if seen.is_usage_final {
+            seen.served
+        } else {
+            Served::Unsaid
+        };
+        let mut cost = match (self.tier, served) {
+            (None, _) | (Some(_), Served::Usual) => model.cost(usage)?,
+            (Some(_), Served::At(tier)) => model.cost_at(Some(tier), usage)?,
+            (Some(tier), Served::Unsaid) => model.cost(usage)?.max(model.cost_at(Some(tier), usage)?),
+        };
         if seen.has_regional_surcharge {
             cost = with_surcharge(cost);
         }
@@ -251,7 +259,17 @@ pub struct Metered {
     /// Searches that the provider ran, each at a fee.
     pub web_searches: u64,
     pub(crate) has_regional_surcharge: bool,
+    pub(crate) served: Served,
     pub(crate) cache_writes: CacheWrites,
+}
+
+/// Which service worked on a call that asked for another than the usual one: it may not have got it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Served {
+    #[default]
+    Unsaid,
+    Usual,
+    At(ServiceTier),
 }
 
 /// What was written to a cache, by how long it is kept, as far as the provider says.

@@ -161,6 +161,7 @@ fn status_of(denial: &Denial) -> StatusCode {
     match denial {
         Denial::GrantRevoked | Denial::GrantExpired => StatusCode::UNAUTHORIZED,
         Denial::GrantPaused
+        | Denial::PriceRisen
         | Denial::GrantNotYetValid
         | Denial::ProviderNotGranted(_)
         | Denial::ModelNotGranted(_)

@@ -2,8 +2,9 @@
 //! command line.
 
 use aipassport_domain::{
+    audit::PauseReason,
     authorization_details::AiAccess,
-    grant::{Grant, GrantStatus},
+    grant::{Grant, GrantState, GrantStatus},
     ids::{ClientId, GrantId, ProviderId, UserId},
     ledger::{Account, Amount, Level, LimitRule},
     time::{Period, Timestamp},
@@ -15,6 +16,8 @@ use serde::Serialize;
 pub struct GrantView {
     pub id: GrantId,
     pub status: GrantStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause_reason: Option<PauseReason>,
     pub user_id: UserId,
     pub client_id: ClientId,
     pub client_name: String,
@@ -49,6 +52,10 @@ impl GrantView {
         let is_exhausted = accounts.iter().any(|(_, account)| account.is_exhausted(now));
         Ok(Self {
             status: grant.status(is_exhausted, now),
+            pause_reason: match grant.state {
+                GrantState::Paused { reason, .. } => Some(reason),
+                _ => None,
+            },
             id: grant.id,
             user_id: grant.user_id,
             client_id: grant.client_id,

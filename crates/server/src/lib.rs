@@ -26,6 +26,7 @@ pub mod own_prices;
 pub mod password;
 mod peer;
 mod plain_text;
+pub mod price_guard;
 pub mod random;
 pub mod routes;
 pub mod sandbox;

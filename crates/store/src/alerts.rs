@@ -95,15 +95,14 @@ impl Store {
         if found.is_none() {
             return Ok(false);
         }
-        sql("update alerts set seen_at = coalesce(seen_at, $5)
+        let statement = sql("update alerts set seen_at = coalesce(seen_at, $5)
              where tenant_id = $1 and user_id in ($2, $3) and id = $4")
         .bind(tenant_id)
         .bind(user)
         .bind(tenant)
         .bind(id)
-        .bind(now)
-        .changed(self.pool())
-        .await
+        .bind(now);
+        Ok(self.write(statement).await? > 0)
     }
 }
 

@@ -45,6 +45,8 @@ pub struct NewTool<'a> {
     pub client: &'a Client,
     pub grant_id: &'a GrantId,
     pub approved: &'a Approved,
+    /// What the models cost now, as JSON.
+    pub prices: &'a str,
 }
 
 macro_rules! select_app_keys {
@@ -76,6 +78,7 @@ impl Store {
             user_id: tool.user_id.clone(),
             client_id: tool.client.id.clone(),
             approved: tool.approved,
+            prices: Some(tool.prices),
         };
         let Some(grant) = grants::make(&mut tx, &event.tenant_id, granted, event.at).await? else {
             return Ok(None);

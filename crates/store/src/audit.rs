@@ -22,8 +22,9 @@ pub struct AuditRecord {
 impl Store {
     /// Writes an event that describes no change of the store's.
     pub async fn append(&self, event: &AuditEvent) -> Result<(), StoreError> {
-        let mut connection = self.pool().acquire().await?;
-        record(&mut connection, event).await
+        let mut tx = self.begin_write().await?;
+        record(&mut tx, event).await?;
+        Ok(tx.commit().await?)
     }
 
     /// A user's own events, newest first.

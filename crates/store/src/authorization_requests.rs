@@ -24,6 +24,8 @@ pub struct Decision {
     /// Of what the page showed; `None` where it was said without one. Kept with the request, so that
     /// what somebody agreed to can be told later.
     pub shown_digest: Option<String>,
+    /// What the models cost then, as JSON; kept with the grant.
+    pub prices: String,
 }
 
 const AUTHORIZATION_CODE: &str = "authorization_code";
@@ -128,7 +130,7 @@ impl Store {
         let mut tx = self.begin_write().await?;
         let won = sql("update authorization_requests
              set state = 'approved', decided_by = $3, decided_at = $4, approved_details = $5, approved_until = $6,
-                 shown_digest = $8
+                 shown_digest = $8, approved_prices = $9
              where tenant_id = $1 and id = $2 and state = 'pending' and door = $7 and expires_at > $4")
         .bind(&event.tenant_id)
         .bind(id)
@@ -138,6 +140,7 @@ impl Store {
         .bind(decision.approved.expires_at)
         .bind(AUTHORIZATION_CODE)
         .bind(decision.shown_digest.as_ref())
+        .bind(&decision.prices)
         .changed(&mut *tx)
         .await?;
         if !won {
@@ -161,7 +164,7 @@ impl Store {
         let mut tx = self.begin_write().await?;
         let row = sql("update authorization_requests
              set state = 'redeemed', decided_by = $3, decided_at = $4, approved_details = $5, approved_until = $6,
-                 redeemed_at = $4, shown_digest = $8
+                 redeemed_at = $4, shown_digest = $8, approved_prices = $9
              where tenant_id = $1 and id = $2 and state = 'pending' and door = $7 and expires_at > $4
              returning grant_id, client_id")
         .bind(&event.tenant_id)
@@ -172,6 +175,7 @@ impl Store {
         .bind(decision.approved.expires_at)
         .bind(GRANT_REQUEST)
         .bind(decision.shown_digest.as_ref())
+        .bind(&decision.prices)
         .first(&mut *tx)
         .await?;
         let Some(row) = row else { return Ok(None) };
@@ -181,6 +185,7 @@ impl Store {
             user_id: decision.by.clone(),
             client_id: ClientId::new(row.text("client_id")?),
             approved: &decision.approved,
+            prices: Some(&decision.prices),
         };
         let Some(grant) = grants::make(&mut tx, &event.tenant_id, new, event.at).await? else {
             return Ok(None);

@@ -40,6 +40,8 @@ pub struct CodeRecord {
     pub code_challenge: String,
     pub resource: Option<String>,
     pub approved: Approved,
+    /// What the models cost when it was approved, as JSON.
+    pub prices: Option<String>,
     pub expires_at: Timestamp,
     pub redeemed_at: Option<Timestamp>,
     /// Redemptions that failed a check.
@@ -154,6 +156,7 @@ impl Store {
             user_id: code.user_id,
             client_id: code.client_id,
             approved: &code.approved,
+            prices: code.prices.as_deref(),
         };
         let Some(grant) = grants::make(&mut tx, tenant_id, new, now).await? else {
             return Ok(Redemption::Gone);
@@ -270,7 +273,8 @@ async fn find(
     let row = sql(
         "select codes.request_id, codes.expires_at, codes.redeemed_at, codes.failures,
                 requests.client_id, requests.grant_id, requests.decided_by, requests.redirect_uri,
-                requests.code_challenge, requests.resource, requests.approved_details, requests.approved_until
+                requests.code_challenge, requests.resource, requests.approved_details, requests.approved_until,
+                requests.approved_prices
          from authorization_codes codes
          join authorization_requests requests
            on requests.tenant_id = codes.tenant_id and requests.id = codes.request_id
@@ -293,6 +297,7 @@ fn read(row: &Row) -> Result<CodeRecord, StoreError> {
         code_challenge: row.text("code_challenge")?,
         resource: row.maybe_text("resource")?,
         approved: read_approved(row)?,
+        prices: row.maybe_text("approved_prices")?,
         expires_at: row.time("expires_at")?,
         redeemed_at: row.maybe_time("redeemed_at")?,
         failures: row.count("failures")?,

@@ -215,13 +215,12 @@ impl Store {
         id: &CredentialId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sql("update provider_credentials set last_used_at = $3, refused_at = null
+        let statement = sql("update provider_credentials set last_used_at = $3, refused_at = null
              where tenant_id = $1 and id = $2 and (last_used_at is null or last_used_at < $3)")
         .bind(tenant_id)
         .bind(id)
-        .bind(now)
-        .execute(self.pool())
-        .await?;
+        .bind(now);
+        self.write(statement).await?;
         Ok(())
     }
 }

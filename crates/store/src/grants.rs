@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use aipassport_domain::{
-    audit::AuditEvent,
+    audit::{AuditEvent, PauseReason},
     authorization_details::{self, AiAccess},
     consent::Approved,
     grant::{Grant, GrantState},
@@ -43,7 +43,8 @@ macro_rules! select_grants {
     ($which:literal) => {
         concat!(
             "select grants.tenant_id, grants.id, grants.user_id, grants.client_id, grants.authorization_details,
-                    grants.version, grants.created_at, grants.expires_at, grants.paused_at, grants.revoked_at,
+                    grants.version, grants.created_at, grants.expires_at, grants.paused_at, grants.pause_reason,
+                    grants.revoked_at,
                     clients.name as client_name, clients.address as client_address,
                     clients.disabled_at as client_disabled_at, users.suspended_at as user_suspended_at
              from grants
@@ -140,17 +141,25 @@ impl Store {
         self.pause_or_resume(pause, id, event).await
     }
 
-    /// Ends a pause, and returns the grant as it is then; `None` if there is none. A grant that is
-    /// active or revoked stays so, and no event is written.
-    pub async fn resume_grant(&self, id: &GrantId, event: &AuditEvent) -> Result<Option<Grant>, StoreError> {
-        let resume = sql("update grants set paused_at = null, version = version + 1
+    /// Ends a pause, and returns the grant as it is then; `None` if there is none. Where `prices` are
+    /// given, they are those that its user allows from now on. A grant that is active or revoked stays
+    /// so, and no event is written.
+    pub async fn resume_grant(
+        &self,
+        id: &GrantId,
+        prices: Option<&str>,
+        event: &AuditEvent,
+    ) -> Result<Option<Grant>, StoreError> {
+        let resume = sql("update grants
+             set paused_at = null, pause_reason = null, approved_prices = coalesce($3, approved_prices), version = version + 1
              where tenant_id = $1 and id = $2 and paused_at is not null and revoked_at is null")
         .bind(&event.tenant_id)
-        .bind(id);
+        .bind(id)
+        .bind(prices);
         self.pause_or_resume(resume, id, event).await
     }
 
-    async fn pause_or_resume(
+    pub(crate) async fn pause_or_resume(
         &self,
         change: Statement,
         id: &GrantId,
@@ -270,6 +279,8 @@ pub(crate) struct NewGrant<'a> {
     pub(crate) user_id: UserId,
     pub(crate) client_id: ClientId,
     pub(crate) approved: &'a Approved,
+    /// What its models cost when it was approved, as JSON.
+    pub(crate) prices: Option<&'a str>,
 }
 
 /// Makes a grant and opens its accounts. `None`, and the caller rolls back, if it would be over
@@ -288,8 +299,9 @@ pub(crate) async fn make(
     };
     tenants::hold(tx, tenant_id).await?;
     sql(
-        "insert into grants (tenant_id, id, user_id, client_id, authorization_details, version, created_at, expires_at)
-         values ($1, $2, $3, $4, $5, 1, $6, $7)",
+        "insert into grants (tenant_id, id, user_id, client_id, authorization_details, version, created_at, expires_at,
+                             approved_prices)
+         values ($1, $2, $3, $4, $5, 1, $6, $7, $8)",
     )
     .bind(tenant_id)
     .bind(&new.id)
@@ -298,6 +310,7 @@ pub(crate) async fn make(
     .bind(authorization_details::to_json(&new.approved.authorization_details))
     .bind(now)
     .bind(new.approved.expires_at)
+    .bind(new.prices)
     .execute(&mut **tx)
     .await?;
     let grant = find(&mut **tx, tenant_id, &new.id).await?;
@@ -422,7 +435,10 @@ pub(crate) async fn find<'c>(
 fn read(row: &Row) -> Result<Grant, StoreError> {
     let state = match (row.maybe_time("revoked_at")?, row.maybe_time("paused_at")?) {
         (Some(at), _) => GrantState::Revoked { at },
-        (None, Some(at)) => GrantState::Paused { at },
+        (None, Some(at)) => GrantState::Paused {
+            at,
+            reason: pause_reason(row.maybe_text("pause_reason")?.as_deref())?,
+        },
         (None, None) => GrantState::Active,
     };
     Ok(Grant {
@@ -438,6 +454,14 @@ fn read(row: &Row) -> Result<Grant, StoreError> {
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,
     })
+}
+
+fn pause_reason(text: Option<&str>) -> Result<PauseReason, StoreError> {
+    match text {
+        None => Ok(PauseReason::ByUser),
+        Some("price_rise") => Ok(PauseReason::PriceRise),
+        Some(other) => Err(corrupt(format!("a pause because of {other}"))),
+    }
 }
 
 /// Authorization details as they are stored; an empty list is what a client that asked for nothing

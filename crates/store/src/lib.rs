@@ -14,6 +14,7 @@
 mod accounts;
 mod alerts;
 mod app_keys;
+mod approved_prices;
 mod audit;
 mod authorization_requests;
 mod clients;
@@ -36,6 +37,7 @@ mod sql;
 mod sweep;
 mod tenants;
 mod time_zones;
+mod turnstile;
 mod users;
 
 pub use alerts::{AlertRecord, AlertsOf};

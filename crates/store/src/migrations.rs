@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     8 "0008_app_keys",
     9 "0009_key_checks",
     10 "0010_alerts",
+    11 "0011_price_guard",
 };
 
 impl Migration {

@@ -14,6 +14,7 @@ use crate::{
     error::OpenError,
     ledger::{self, Queue},
     migrations::MigrationError,
+    turnstile::{Place, Turnstile},
 };
 
 const MOST_CONNECTIONS: u32 = 8;
@@ -61,6 +62,8 @@ struct Inner {
     pool: AnyPool,
     ledger: Queue,
     engine: Engine,
+    /// SQLite's alone.
+    turnstile: Option<Turnstile>,
     instance_id: String,
 }
 
@@ -76,12 +79,12 @@ impl Store {
     /// Several processes may open one store at the same time; one of them migrates, the others wait.
     pub async fn open(url: &DatabaseUrl, instance_id: &str) -> Result<Self, OpenError> {
         sqlx::any::install_default_drivers();
-        let (engine, driver_url) = match url {
+        let (engine, driver_url, turnstile) = match url {
             DatabaseUrl::Sqlite(path) => {
                 make_private_file(path)?;
-                (Engine::Sqlite, sqlite_url(path))
+                (Engine::Sqlite, sqlite_url(path), Some(Turnstile::of(path)))
             }
-            DatabaseUrl::Postgres(url) => (Engine::Postgres, url.clone()),
+            DatabaseUrl::Postgres(url) => (Engine::Postgres, url.clone(), None),
         };
         let unreachable = |source: Box<dyn std::error::Error + Send + Sync>| OpenError::Unreachable {
             at: url.to_string(),
@@ -97,12 +100,13 @@ impl Store {
             .connect(&driver_url)
             .await
             .map_err(|error| unreachable(error.into()))?;
-        let ledger = ledger::start(url, instance_id).map_err(|error| unreachable(error.into()))?;
+        let ledger = ledger::start(url, instance_id).map_err(unreachable)?;
         let store = Self {
             inner: Arc::new(Inner {
                 pool,
                 ledger,
                 engine,
+                turnstile,
                 instance_id: instance_id.to_owned(),
             }),
         };
@@ -129,6 +133,11 @@ impl Store {
 
     pub(crate) fn engine(&self) -> Engine {
         self.inner.engine
+    }
+
+    /// Waits for our turn to write, where the engine keeps no queue. Dropped once the database is ours.
+    pub(crate) async fn turn(&self) -> Option<Place> {
+        self.inner.turnstile.as_ref()?.stand().await
     }
 
     pub(crate) fn instance_id(&self) -> &str {

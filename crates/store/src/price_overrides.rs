@@ -7,7 +7,7 @@ use aipassport_domain::{
 };
 
 use crate::{
-    Store, StoreError, audit, grants,
+    Store, StoreError, approved_prices, audit, grants,
     sql::{Row, Transaction, corrupt, sql},
     users,
 };
@@ -41,6 +41,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         grants::raise_versions_of_user(&mut tx, &event.tenant_id, user_id).await?;
+        approved_prices::forget(&mut tx, &event.tenant_id, user_id).await?;
         audit::record(&mut tx, event).await?;
         Ok(tx.commit().await?)
     }
@@ -68,6 +69,7 @@ impl Store {
             return Ok(false);
         }
         grants::raise_versions_of_user(&mut tx, &event.tenant_id, user_id).await?;
+        approved_prices::forget(&mut tx, &event.tenant_id, user_id).await?;
         audit::record(&mut tx, event).await?;
         tx.commit().await?;
         Ok(true)

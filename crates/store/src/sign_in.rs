@@ -101,14 +101,13 @@ impl Store {
         hash: &SecretHash,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sql("update browser_sessions set last_seen_at = $3
+        let statement = sql("update browser_sessions set last_seen_at = $3
              where tenant_id = $1 and hash = $2 and last_seen_at < $3 and last_seen_at > $4")
         .bind(tenant_id)
         .bind(hash)
         .bind(now)
-        .bind(now.plus_seconds(-BrowserSession::IDLE_SECONDS))
-        .execute(self.pool())
-        .await?;
+        .bind(now.plus_seconds(-BrowserSession::IDLE_SECONDS));
+        self.write(statement).await?;
         Ok(())
     }
 
@@ -171,22 +170,20 @@ impl Store {
         name_key: &str,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        sql("insert into sign_in_failures (tenant_id, name_key, at) values ($1, $2, $3)")
+        let statement = sql("insert into sign_in_failures (tenant_id, name_key, at) values ($1, $2, $3)")
             .bind(tenant_id)
             .bind(name_key)
-            .bind(at)
-            .execute(self.pool())
-            .await?;
+            .bind(at);
+        self.write(statement).await?;
         Ok(())
     }
 
     /// Forgets the failures of `name_key`, after it has signed in. May be repeated.
     pub async fn clear_sign_in_failures(&self, tenant_id: &TenantId, name_key: &str) -> Result<(), StoreError> {
-        sql("delete from sign_in_failures where tenant_id = $1 and name_key = $2")
+        let statement = sql("delete from sign_in_failures where tenant_id = $1 and name_key = $2")
             .bind(tenant_id)
-            .bind(name_key)
-            .execute(self.pool())
-            .await?;
+            .bind(name_key);
+        self.write(statement).await?;
         Ok(())
     }
 

@@ -32,7 +32,14 @@ impl Store {
             Engine::Sqlite => "begin immediate",
             Engine::Postgres => "begin isolation level read committed",
         };
+        let _place = self.turn().await;
         self.pool().begin_with(begin).await.map_err(StoreError::from)
+    }
+
+    /// Runs one statement that writes, as a transaction of its own. How many rows it changed.
+    pub(crate) async fn write(&self, statement: Statement) -> Result<u64, StoreError> {
+        let _place = self.turn().await;
+        statement.execute(self.pool()).await
     }
 
     /// Begins a transaction that only reads, and sees one moment however long it takes.

@@ -12,15 +12,12 @@ mod usage;
 
 use aipassport_domain::authorization_details::Capability;
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, Method, StatusCode,
-    header::{AUTHORIZATION, InvalidHeaderValue},
-};
+use http::{HeaderName, Method, StatusCode};
 use serde_json::{Value, json};
 
 pub(crate) use self::usage::{Billed, Chat, ChatV1};
 use crate::{
-    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, is_model_id, listed_model},
+    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, is_model_id, listed_model},
     draft::{Draft, Shape},
     headers,
     json::Reader,
@@ -79,11 +76,7 @@ impl ProviderAdapter for Cohere {
             None | Some("") => true,
             Some(query) => kind == RouteKind::ListModels && is_choosing(query),
         };
-        is_open.then(|| Route {
-            kind,
-            upstream_path: path.to_owned(),
-            model: None,
-        })
+        is_open.then(|| Route::unchanged(kind, path))
     }
 
     fn read(&self, request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
@@ -94,19 +87,6 @@ impl ProviderAdapter for Cohere {
             RouteKind::CountTokens => read_free(request),
             _ => chat::read(request),
         }
-    }
-
-    fn request_headers(&self, client: &HeaderMap) -> HeaderMap {
-        headers::only(client, headers::is_plain_request_header)
-    }
-
-    fn set_credential(&self, headers: &mut HeaderMap, secret: &str) -> Result<(), InvalidHeaderValue> {
-        headers.insert(AUTHORIZATION, bearer(secret)?);
-        Ok(())
-    }
-
-    fn response_headers(&self, upstream: &HeaderMap) -> HeaderMap {
-        headers::only(upstream, headers::is_plain_response_header)
     }
 
     fn request_id_header(&self) -> HeaderName {

@@ -14,15 +14,12 @@ mod usage;
 
 use aipassport_domain::authorization_details::Capability;
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, Method, StatusCode,
-    header::{AUTHORIZATION, InvalidHeaderValue},
-};
+use http::{HeaderName, Method, StatusCode};
 use serde_json::{Value, json};
 
 pub(crate) use self::usage::Ocr;
 use crate::{
-    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, listed_model},
+    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, listed_model},
     draft::Shape,
     headers,
     meter::StreamForm,
@@ -77,11 +74,7 @@ impl ProviderAdapter for Mistral {
             }
             _ => return None,
         };
-        Some(Route {
-            kind,
-            upstream_path: path.to_owned(),
-            model: None,
-        })
+        Some(Route::unchanged(kind, path))
     }
 
     fn read(&self, request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
@@ -91,19 +84,6 @@ impl ProviderAdapter for Mistral {
             RouteKind::Call(_, Operation::Ocr) => ocr::read(request),
             _ => completions::read_chat(request),
         }
-    }
-
-    fn request_headers(&self, client: &HeaderMap) -> HeaderMap {
-        headers::only(client, headers::is_plain_request_header)
-    }
-
-    fn set_credential(&self, headers: &mut HeaderMap, secret: &str) -> Result<(), InvalidHeaderValue> {
-        headers.insert(AUTHORIZATION, bearer(secret)?);
-        Ok(())
-    }
-
-    fn response_headers(&self, upstream: &HeaderMap) -> HeaderMap {
-        headers::only(upstream, headers::is_plain_response_header)
     }
 
     fn request_id_header(&self) -> HeaderName {

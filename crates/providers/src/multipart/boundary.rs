@@ -12,6 +12,8 @@ const MEDIA_TYPE: &str = "multipart/form-data";
 /// The bytes between two parts: a line end, two dashes and the boundary.
 #[derive(Clone, Debug)]
 pub(super) struct Delimiter {
+    bytes: Vec<u8>,
+    /// Finds it without its line end.
     finder: Finder<'static>,
 }
 
@@ -43,32 +45,39 @@ impl Delimiter {
         if boundary.is_empty() || boundary.len() > LONGEST_BOUNDARY || !boundary.bytes().all(is_boundary) {
             return Err(UNREADABLE);
         }
+        let finder = Finder::new(&format!("--{boundary}")).into_owned();
         let bytes = format!("\r\n--{boundary}").into_bytes();
-        Ok(Self {
-            finder: Finder::new(&bytes).into_owned(),
-        })
+        Ok(Self { bytes, finder })
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        self.finder.needle()
+        &self.bytes
     }
 
     /// The delimiter of the first part, which no line end precedes.
     pub(super) fn opening(&self) -> &[u8] {
-        self.bytes().strip_prefix(b"\r\n").unwrap_or_default()
+        self.finder.needle()
     }
 
-    pub(super) fn reach(&self, bytes: &[u8]) -> Reach {
-        if let Some(end) = self.finder.find(bytes) {
-            return Reach::EndsAt(end);
+    /// How far the part reaches that `bytes` are of. Security invariant: the boundary stands nowhere in
+    /// it (RFC 2046, section 5.1.1). Behind half a line end, some readers would begin another part.
+    pub(super) fn reach(&self, bytes: &[u8]) -> Result<Reach, FormError> {
+        if let Some(dashes) = self.finder.find(bytes) {
+            let before = bytes.get(..dashes).unwrap_or_default();
+            return match before.strip_suffix(b"\r\n") {
+                Some(content) => Ok(Reach::EndsAt(content.len())),
+                None if before.is_empty() => Err(FormError::BoundaryInside),
+                // What stands before it is looked at first, so that a form is refused for the same reason
+                // wherever it is cut.
+                None => Ok(Reach::AtLeast(dashes)),
+            };
         }
-        let needle = self.bytes();
-        let longest = bytes.len().min(needle.len() - 1);
+        let longest = bytes.len().min(self.bytes.len() - 1);
         let cut = (1..=longest).rev().find(|length| {
-            let tail = bytes.get(bytes.len() - length..);
-            tail == needle.get(..*length)
+            let tail = bytes.get(bytes.len() - length..).unwrap_or_default();
+            self.bytes.starts_with(tail) || self.opening().starts_with(tail)
         });
-        Reach::AtLeast(bytes.len() - cut.unwrap_or_default())
+        Ok(Reach::AtLeast(bytes.len() - cut.unwrap_or_default()))
     }
 }
 

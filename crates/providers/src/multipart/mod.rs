@@ -67,6 +67,8 @@ pub enum FormError {
     Preamble,
     #[error("a boundary of the form is followed by something else than a part or the end")]
     BrokenBoundary,
+    #[error("the boundary of the form stands inside of a part")]
+    BoundaryInside,
     #[error("something follows the end of the form")]
     Epilogue,
     #[error("the form breaks off")]
@@ -341,7 +343,7 @@ impl FormReader {
     }
 
     fn read_content(&mut self, rest: &[u8]) -> Result<Option<usize>, FormError> {
-        let (length, has_ended) = match self.delimiter.reach(rest) {
+        let (length, has_ended) = match self.delimiter.reach(rest)? {
             Reach::EndsAt(end) => (end, true),
             Reach::AtLeast(length) => (length, false),
         };

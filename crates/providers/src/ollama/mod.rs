@@ -13,15 +13,12 @@ mod usage;
 
 use aipassport_domain::authorization_details::Capability;
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, Method, StatusCode,
-    header::{AUTHORIZATION, InvalidHeaderValue},
-};
+use http::{Method, StatusCode};
 use serde_json::json;
 
 pub(crate) use self::usage::{Embeddings, Generation};
 use crate::{
-    adapter::{KeyQuestion, Operation, ProviderAdapter, Route, RouteKind, Unread, bearer},
+    adapter::{KeyQuestion, Operation, ProviderAdapter, Route, RouteKind, Unread},
     headers,
     meter::StreamForm,
     refusal::Refusal,
@@ -71,11 +68,7 @@ impl ProviderAdapter for Ollama {
             (&Method::GET, "/api/version") => RouteKind::Constant(VERSION),
             _ => return None,
         };
-        Some(Route {
-            kind,
-            upstream_path: path.to_owned(),
-            model: None,
-        })
+        Some(Route::unchanged(kind, path))
     }
 
     fn read(&self, request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
@@ -85,23 +78,6 @@ impl ProviderAdapter for Ollama {
             RouteKind::Call(_, Operation::OllamaEmbed) => embeddings::read(request),
             _ => generation::read_chat(request),
         }
-    }
-
-    fn request_headers(&self, client: &HeaderMap) -> HeaderMap {
-        headers::only(client, headers::is_plain_request_header)
-    }
-
-    fn set_credential(&self, headers: &mut HeaderMap, secret: &str) -> Result<(), InvalidHeaderValue> {
-        headers.insert(AUTHORIZATION, bearer(secret)?);
-        Ok(())
-    }
-
-    fn response_headers(&self, upstream: &HeaderMap) -> HeaderMap {
-        headers::only(upstream, headers::is_plain_response_header)
-    }
-
-    fn request_id_header(&self) -> HeaderName {
-        HeaderName::from_static("x-request-id")
     }
 
     fn is_credential_error(&self, status: StatusCode, _body: &[u8]) -> bool {

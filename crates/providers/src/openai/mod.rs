@@ -19,10 +19,7 @@ mod usage;
 
 use aipassport_domain::authorization_details::Capability;
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, Method, StatusCode,
-    header::{AUTHORIZATION, InvalidHeaderValue},
-};
+use http::{HeaderMap, Method, StatusCode};
 
 use self::chat::Dialect;
 pub(crate) use self::{
@@ -30,7 +27,7 @@ pub(crate) use self::{
     usage::{ChatCompletions, Responses},
 };
 use crate::{
-    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, listed_model},
+    adapter::{Operation, ProviderAdapter, Route, RouteKind, Unread, listed_model},
     draft::{Draft, Shape},
     headers,
     json::Reader,
@@ -139,11 +136,7 @@ impl ProviderAdapter for OpenAi {
             }
             _ => return None,
         };
-        Some(Route {
-            kind,
-            upstream_path: path.to_owned(),
-            model: None,
-        })
+        Some(Route::unchanged(kind, path))
     }
 
     fn read(&self, request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
@@ -183,19 +176,10 @@ impl ProviderAdapter for OpenAi {
         })
     }
 
-    fn set_credential(&self, headers: &mut HeaderMap, secret: &str) -> Result<(), InvalidHeaderValue> {
-        headers.insert(AUTHORIZATION, bearer(secret)?);
-        Ok(())
-    }
-
     fn response_headers(&self, upstream: &HeaderMap) -> HeaderMap {
         headers::only(upstream, |name| {
             headers::is_plain_response_header(name) || matches!(name, "openai-version" | "openai-processing-ms")
         })
-    }
-
-    fn request_id_header(&self) -> HeaderName {
-        HeaderName::from_static("x-request-id")
     }
 
     fn is_credential_error(&self, status: StatusCode, body: &[u8]) -> bool {

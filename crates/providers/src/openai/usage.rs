@@ -8,7 +8,8 @@ use serde::Deserialize;
 use crate::{
     deltas,
     json::Reader,
-    meter::{AnswerFormat, Metered, UsageMember},
+    meter::{AnswerFormat, Metered, Served, UsageMember},
+    prices::ServiceTier,
     request::ReadError,
 };
 
@@ -149,6 +150,10 @@ impl Chunk {
                         _ => reader.skip().map(|_| ()),
                     })
                 })?,
+                "service_tier" => {
+                    let value = reader.skip()?;
+                    see_tier(reader.slice(value), seen);
+                }
                 "error" => seen.has_failed |= reader.skip_some()?,
                 // Some that speak this format send the bare error.
                 "object" => seen.has_failed |= reader.text_or_null("object")?.as_deref() == Some("error"),
@@ -186,8 +191,10 @@ fn read_event(data: &[u8], seen: &mut Metered) -> Result<(), ReadError> {
         "delta" => reader.count_text(&mut seen.output_bytes).map(|_| ()),
         "response" if reader.peek() == Some(b'{') => reader.object(|reader, name| {
             let value = reader.skip()?;
-            if name == "usage" {
-                seen.is_usage_final |= report(reader.slice(value), seen);
+            match name {
+                "usage" => seen.is_usage_final |= report(reader.slice(value), seen),
+                "service_tier" => see_tier(reader.slice(value), seen),
+                _ => {}
             }
             Ok(())
         }),
@@ -211,6 +218,10 @@ fn see_body(body: &[u8], seen: &mut Metered) {
                 let value = reader.skip()?;
                 seen.is_usage_final |= report(reader.slice(value), seen);
             }
+            "service_tier" => {
+                let value = reader.skip()?;
+                see_tier(reader.slice(value), seen);
+            }
             "error" => seen.has_failed |= reader.skip_some()?,
             _ => {
                 reader.skip()?;
@@ -219,6 +230,17 @@ fn see_body(body: &[u8], seen: &mut Metered) {
         Ok(())
     });
     seen.is_complete = read.is_ok();
+}
+
+/// The service that worked on the call, which need not be the one that was asked for. What has not
+/// been decided yet is `auto`.
+fn see_tier(tier: &str, seen: &mut Metered) {
+    seen.served = match tier {
+        r#""default""# => Served::Usual,
+        r#""flex""# => Served::At(ServiceTier::Flex),
+        r#""priority""# | r#""fast""# => Served::At(ServiceTier::Priority),
+        _ => Served::Unsaid,
+    };
 }
 
 /// Whether `usage` has counts. The input includes what was cached, the output what was reasoned.

@@ -12,14 +12,11 @@ mod members;
 
 use aipassport_domain::authorization_details::Capability;
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, Method, StatusCode,
-    header::{AUTHORIZATION, InvalidHeaderValue},
-};
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    adapter::{KeyQuestion, Operation, ProviderAdapter, Route, RouteKind, Unread, bearer, listed_model},
+    adapter::{KeyQuestion, Operation, ProviderAdapter, Route, RouteKind, Unread, listed_model},
     draft::{Draft, Reasoning, Shape},
     headers,
     json::Reader,
@@ -155,23 +152,6 @@ impl ProviderAdapter for OpenAiCompatible {
             RouteKind::Call(_, Operation::Embeddings) => embeddings::read(request, &self.chat),
             _ => chat::read(request, &self.chat),
         }
-    }
-
-    fn request_headers(&self, client: &HeaderMap) -> HeaderMap {
-        headers::only(client, headers::is_plain_request_header)
-    }
-
-    fn set_credential(&self, headers: &mut HeaderMap, secret: &str) -> Result<(), InvalidHeaderValue> {
-        headers.insert(AUTHORIZATION, bearer(secret)?);
-        Ok(())
-    }
-
-    fn response_headers(&self, upstream: &HeaderMap) -> HeaderMap {
-        headers::only(upstream, headers::is_plain_response_header)
-    }
-
-    fn request_id_header(&self) -> HeaderName {
-        HeaderName::from_static("x-request-id")
     }
 
     fn is_credential_error(&self, status: StatusCode, body: &[u8]) -> bool {

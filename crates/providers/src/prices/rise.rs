@@ -53,32 +53,54 @@ impl RatesOnRecord {
         }
         Self(rates)
     }
+
+    /// The rates that both know and that are higher now.
+    pub fn risen(&self, now: &PricedModel) -> Vec<RisenRate> {
+        let now = Self::of(now);
+        if self.0.contains_key(FREE) {
+            let rates = now.0.into_iter().filter(|(name, _)| name != FREE);
+            let from_nothing = |(name, now)| RisenRate {
+                name,
+                before: Rate::ZERO,
+                now,
+            };
+            return rates.map(from_nothing).collect();
+        }
+        let both = self.0.iter().filter_map(|(name, before)| {
+            let now = *now.0.get(name)?;
+            (now > *before).then(|| RisenRate {
+                name: name.clone(),
+                before: *before,
+                now,
+            })
+        });
+        both.collect()
+    }
 }
 
 /// By what share of what was `approved` the model is dearer now: the largest rise among the rates that
 /// both know, rounded up. `None` if none has risen.
 pub fn rise(approved: &RatesOnRecord, now: &PricedModel) -> Option<PerMille> {
-    let now = RatesOnRecord::of(now);
-    if approved.0.contains_key(FREE) && !now.0.contains_key(FREE) {
-        return Some(PerMille::MAX);
-    }
-    let both = approved
-        .0
-        .iter()
-        .filter_map(|(name, before)| Some((*before, *now.0.get(name)?)));
-    both.filter_map(|(before, now)| risen(before, now)).max()
+    approved.risen(now).iter().map(RisenRate::share).max()
 }
 
-fn risen(before: Rate, now: Rate) -> Option<PerMille> {
-    let before = before.nanos_per_million().unsigned_abs();
-    let more = now.nanos_per_million().unsigned_abs().checked_sub(before)?;
-    if more == 0 {
-        return None;
+/// A rate, in nano-dollars for a million.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RisenRate {
+    /// As in a price file; what holds above so many input tokens says so behind it.
+    pub name: String,
+    pub before: Rate,
+    pub now: Rate,
+}
+
+impl RisenRate {
+    fn share(&self) -> PerMille {
+        let before = u128::from(self.before.nanos_per_million().unsigned_abs());
+        let now = u128::from(self.now.nanos_per_million().unsigned_abs());
+        let more = now.saturating_sub(before) * 1_000;
+        if before == 0 {
+            return PerMille::MAX;
+        }
+        PerMille(u64::try_from(more.div_ceil(before)).unwrap_or(u64::MAX))
     }
-    let share = u128::from(more) * 1_000;
-    let share = share.checked_div(u128::from(before)).map(|whole| {
-        let is_cut = whole * u128::from(before) < share;
-        u64::try_from(whole + u128::from(is_cut)).unwrap_or(u64::MAX)
-    });
-    Some(share.map_or(PerMille::MAX, PerMille))
 }

@@ -257,6 +257,43 @@ fn a_cut_stream_is_charged_for_what_was_seen_and_what_may_be_under_way() {
     );
 }
 
+/// 1,000 input and 100 output tokens of a model that costs $1.25 and $10 the million, and half of it
+/// where it may wait.
+#[test]
+fn a_call_costs_what_the_service_does_that_served_it_where_the_answer_says_so() {
+    let usage = r#""usage":{"prompt_tokens":1000,"completion_tokens":100}"#;
+    let in_events = |path: &str, served: &str| {
+        if path == RESPONSES {
+            let usage = usage.replace("prompt", "input").replace("completion", "output");
+            format!(
+                "data: {{\"type\":\"response.created\",\"response\":{{\"service_tier\":\"flex\"}}}}\n\n\
+                 data: {{\"type\":\"response.completed\",\"response\":{{{served}{usage}}}}}\n\n"
+            )
+        } else {
+            format!("data: {{\"choices\":[],{served}{usage}}}\n\ndata: [DONE]\n\n")
+        }
+    };
+    for path in [CHAT, RESPONSES] {
+        let body = r#"{"model":"gpt-5","stream":true,"stream_options":{"include_usage":true},"service_tier":"flex","input":"Hi","messages":[]}"#;
+        let metering = crate::support::read(path, body).unwrap().metering;
+        let held = Money::from_cents(100);
+        for (served, expected) in [
+            (r#""service_tier":"flex","#, (1_125_000, TruthLabel::Reported)),
+            (r#""service_tier":"default","#, (2_250_000, TruthLabel::Reported)),
+            (r#""service_tier":"auto","#, (2_250_000, TruthLabel::Estimated)),
+        ] {
+            let (seen, _) = feed(&metering, &[in_events(path, served).as_bytes()]);
+
+            let (cost, label) = charge(&metering, &seen, held);
+            assert_eq!((cost.nanos(), label), expected, "{path} {served}");
+        }
+        // What only began may still go to the usual service.
+        let begun = in_events(path, r#""service_tier":"flex","#);
+        let (seen, _) = feed(&metering, &[&begun.as_bytes()[..begun.len() / 3]]);
+        assert_ne!(charge(&metering, &seen, held).1, TruthLabel::Reported);
+    }
+}
+
 #[test]
 fn where_output_may_be_hidden_a_cut_stream_costs_what_was_held() {
     let held = Money::from_cents(100);

@@ -1,7 +1,7 @@
 //! `/api/…`: what the pages do, as JSON, for the signed-in user and nobody else's things.
 
 use aipassport_domain::{
-    audit::{Actor, AuditEvent, Happened, RevocationReason},
+    audit::{Actor, AuditEvent, Happened, PauseReason, RevocationReason},
     client::{Client, ClientAuthentication, Registration},
     grant::Grant,
     ids::{CredentialId, GrantId, ProviderId},
@@ -302,7 +302,17 @@ async fn pause(State(app): State<App>, Path(id): Path<String>, headers: HeaderMa
     own_grant(&app, &user, &id).await?;
     let grant = app
         .store
-        .pause_grant(&id, &event(&app, &user, Some(&id), Happened::GrantPaused))
+        .pause_grant(
+            &id,
+            &event(
+                &app,
+                &user,
+                Some(&id),
+                Happened::GrantPaused {
+                    reason: PauseReason::ByUser,
+                },
+            ),
+        )
         .await?;
     app.gateway.grant_changed(&id);
     view(&app, grant.ok_or(Problem::NotFound)?).await
@@ -312,7 +322,6 @@ async fn resume(State(app): State<App>, Path(id): Path<String>, headers: HeaderM
     let (user, id) = (caller::changing(&app, &headers).await?, GrantId::new(id));
     own_grant(&app, &user, &id).await?;
     let grant = app
-        .store
         .resume_grant(&id, &event(&app, &user, Some(&id), Happened::GrantResumed))
         .await?;
     app.gateway.grant_changed(&id);

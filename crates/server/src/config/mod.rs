@@ -32,6 +32,7 @@ pub struct Config {
     pub tokens: Tokens,
     /// What is filled in where neither client nor user set a limit.
     pub grants: Defaults,
+    pub prices: Prices,
     pub requests: Requests,
     pub log: Log,
     /// Signed in by one click, without a password. Only the demo sets it, on loopback; no settings
@@ -95,6 +96,13 @@ pub struct Tokens {
     pub refresh_idle_seconds: i64,
 }
 
+#[derive(Clone, Copy, Debug)]
+pub struct Prices {
+    /// A grant is paused when a price of its models is by more than this above what it was when the
+    /// grant was approved.
+    pub pause_when_dearer_percent: u32,
+}
+
 #[derive(Clone, Debug)]
 pub struct Requests {
     /// The largest body that is read.
@@ -154,6 +162,9 @@ impl Config {
                 },
                 lifetime_seconds: 30 * 86_400,
                 longest_lifetime_seconds: 365 * 86_400,
+            },
+            prices: Prices {
+                pause_when_dearer_percent: 20,
             },
             requests: Requests {
                 body_limit: 20 * 1024 * 1024,

@@ -12,6 +12,7 @@ use aipassport_providers::{adapter, prices::PriceBook};
 use aipassport_store::NewAppKey;
 
 use super::{Making, Refused};
+use crate::price_guard;
 
 /// What secret scanners know an app key by.
 pub const APP_KEY_PREFIX: &str = "aip_key_";
@@ -31,6 +32,8 @@ pub struct MadeTool {
     pub client: Client,
     pub grant_id: GrantId,
     pub approved: Approved,
+    /// What its models cost now, as it is kept with the grant.
+    pub prices: String,
     pub made: Happened,
 }
 
@@ -41,6 +44,7 @@ impl MadeTool {
             client: &self.client,
             grant_id: &self.grant_id,
             approved: &self.approved,
+            prices: &self.prices,
         }
     }
 }
@@ -96,6 +100,7 @@ pub fn new_app_key(
         stored,
         client,
         grant_id: GrantId::new(making.random.id(making.now)),
+        prices: price_guard::on_record(&approved.authorization_details, prices),
         approved,
         made,
     })

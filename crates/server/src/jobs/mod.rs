@@ -1,5 +1,5 @@
-//! What the broker does by itself: resolving what a crash left behind, showing that it lives, and
-//! sweeping away what nobody can use any more.
+//! What the broker does by itself: resolving what a crash left behind, showing that it lives, sweeping
+//! away what nobody can use any more, and looking out for prices that have risen.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use crate::app::App;
 
 const HEARTBEAT: Duration = Duration::from_secs(2);
 const BETWEEN_SWEEPS: Duration = Duration::from_hours(1);
+const BETWEEN_PRICE_CHECKS: Duration = Duration::from_hours(24);
 /// An instance that was not seen for so long is dead, and its holds are orphans. Far above the
 /// heartbeat: a machine that sleeps a moment must not lose its calls.
 const SILENCE_SECONDS: i64 = 60;
@@ -32,15 +33,20 @@ pub async fn recover(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Shows every two seconds that this instance lives, and sweeps every hour, until shutdown.
+/// Does all of it until shutdown.
 pub async fn run(app: App) {
+    tokio::join!(live(&app), guard_prices(&app));
+}
+
+/// Shows every two seconds that this instance lives, and sweeps every hour.
+async fn live(app: &App) {
     let mut swept_at = Instant::now();
     loop {
         tokio::select! {
             () = app.shutdown.cancelled() => return,
             () = tokio::time::sleep(HEARTBEAT) => {}
         }
-        if let Err(error) = beat(&app).await {
+        if let Err(error) = beat(app).await {
             tracing::error!(%error, "the heartbeat failed");
         }
         if swept_at.elapsed() >= BETWEEN_SWEEPS {
@@ -48,6 +54,20 @@ pub async fn run(app: App) {
             if let Err(error) = app.store.sweep(&app.tenant_id, app.clock.now()).await {
                 tracing::error!(%error, "sweeping failed");
             }
+        }
+    }
+}
+
+/// Looks for prices that have risen, now and every day. The snapshot is this program's: they rise when
+/// it is replaced.
+async fn guard_prices(app: &App) {
+    loop {
+        if let Err(error) = app.guard_prices().await {
+            tracing::error!(%error, "cannot look for prices that have risen");
+        }
+        tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            () = tokio::time::sleep(BETWEEN_PRICE_CHECKS) => {}
         }
     }
 }

@@ -79,10 +79,10 @@ pub enum ReserveError {
 
 /// Starts the writer of this instance. It connects when it is first asked for something, so the
 /// schema need not be there yet.
-pub(crate) fn start(url: &DatabaseUrl, instance_id: &str) -> sqlx::Result<Queue> {
+pub(crate) fn start(url: &DatabaseUrl, instance_id: &str) -> Result<Queue, Box<dyn std::error::Error + Send + Sync>> {
     match url {
-        DatabaseUrl::Sqlite(path) => Ok(sqlite::start(path, instance_id)),
-        DatabaseUrl::Postgres(url) => postgres::start(url, instance_id),
+        DatabaseUrl::Sqlite(path) => Ok(sqlite::start(path, instance_id)?),
+        DatabaseUrl::Postgres(url) => Ok(postgres::start(url, instance_id)?),
     }
 }
 

@@ -7,7 +7,7 @@
 //! gathers. If the process dies before the commit, nothing happened and nobody was told otherwise;
 //! after it, what was held is found by recovery and charged.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{collections::BTreeSet, io, path::Path, time::Duration};
 
 use aipassport_domain::{
     audit::AuditEvent,
@@ -26,6 +26,7 @@ use super::{
     queue::{Inbox, Queue, queue},
     rows::{integer, kind_and_data, other_usage, state_of},
 };
+use crate::turnstile::{Turnstile, View};
 
 /// How long the command line or a page may keep the file locked before calls are refused.
 const LONGEST_LOCK: Duration = Duration::from_secs(5);
@@ -33,20 +34,23 @@ const LONGEST_LOCK: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 16;
 
 /// Starts the writer on the database at `path`, which has its schema.
-pub(crate) fn start(path: &Path, instance_id: &str) -> Queue {
+pub(crate) fn start(path: &Path, instance_id: &str) -> io::Result<Queue> {
     let path = path.to_owned();
-    start_with(move || open(&path), instance_id)
+    let turnstile = Turnstile::of(&path).view()?;
+    Ok(start_with(move || open(&path), turnstile, instance_id))
 }
 
 /// Starts the writer on the connections that `open` makes: one, and another after each failure.
 pub(crate) fn start_with(
     open: impl FnMut() -> rusqlite::Result<Connection> + Send + 'static,
+    turnstile: View,
     instance_id: &str,
 ) -> Queue {
     let (queue, inbox) = queue();
     let writer = Writer {
         open,
         connection: None,
+        turnstile,
         instance_id: instance_id.to_owned(),
     };
     #[expect(
@@ -68,6 +72,7 @@ where
             continue;
         }
         let committing = spawn_blocking(move || {
+            writer.turnstile.give_way();
             let committed = writer.commit(operations);
             (writer, committed)
         });
@@ -101,6 +106,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 struct Writer<F> {
     open: F,
     connection: Option<Connection>,
+    turnstile: View,
     instance_id: String,
 }
 

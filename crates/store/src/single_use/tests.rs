@@ -70,6 +70,7 @@ impl Rows {
                 authorization_details: Vec::new(),
                 expires_at: NOW.plus_seconds(3_600),
             },
+            prices: None,
             expires_at: NOW.plus_seconds(60),
             redeemed_at: None,
             failures: 0,

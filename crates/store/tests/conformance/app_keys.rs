@@ -50,6 +50,7 @@ async fn made(world: &World) -> GrantId {
         client: &tool(),
         grant_id: &GrantId::new("grant"),
         approved: &approved,
+        prices: "{}",
     };
     let grant = world.store.make_app_key(&key("first"), tool, &made).await.unwrap();
     grant.unwrap().id
@@ -99,6 +100,7 @@ async fn a_grant_that_would_be_over_makes_nothing() {
             client: &tool(),
             grant_id: &GrantId::new("grant"),
             approved: &approved,
+            prices: "{}",
         };
 
         let grant = world.store.make_app_key(&key("first"), tool, &replaced("first")).await;

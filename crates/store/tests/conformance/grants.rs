@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aipassport_domain::{
-    audit::{Happened, RevocationReason},
+    audit::{Happened, PauseReason, RevocationReason},
     fixtures::{self, NOW},
     grant::{Grant, GrantState},
     ids::{GrantId, TenantId, UserId},
@@ -86,14 +86,30 @@ async fn revoking_twice_revokes_once() {
 async fn a_pause_begins_once_and_ends_once() {
     on_both_engines(async |world| {
         let grant = world.granted("one").await;
-        let (paused, resumed) = (event(Happened::GrantPaused), event(Happened::GrantResumed));
+        let (paused, resumed) = (
+            event(Happened::GrantPaused {
+                reason: PauseReason::ByUser,
+            }),
+            event(Happened::GrantResumed),
+        );
         let pause = async || world.store.pause_grant(&grant.id, &paused).await.unwrap().unwrap();
-        let resume = async || world.store.resume_grant(&grant.id, &resumed).await.unwrap().unwrap();
+        let resume = async || {
+            world
+                .store
+                .resume_grant(&grant.id, None, &resumed)
+                .await
+                .unwrap()
+                .unwrap()
+        };
 
         assert_eq!(resume().await, grant);
         for _ in 0..2 {
             let now = pause().await;
-            assert_eq!((now.state, now.version), (GrantState::Paused { at: NOW }, 2));
+            let by_user = GrantState::Paused {
+                at: NOW,
+                reason: PauseReason::ByUser,
+            };
+            assert_eq!((now.state, now.version), (by_user, 2));
         }
         for _ in 0..2 {
             let now = resume().await;
@@ -105,7 +121,7 @@ async fn a_pause_begins_once_and_ends_once() {
         );
         let unknown = GrantId::new("unknown");
         assert_eq!(world.store.pause_grant(&unknown, &paused).await.unwrap(), None);
-        assert_eq!(world.store.resume_grant(&unknown, &resumed).await.unwrap(), None);
+        assert_eq!(world.store.resume_grant(&unknown, None, &resumed).await.unwrap(), None);
     })
     .await;
 }
@@ -116,19 +132,29 @@ async fn a_revoked_grant_is_neither_paused_nor_resumed_nor_changed() {
         let grant = world.granted("one").await;
         world
             .store
-            .pause_grant(&grant.id, &event(Happened::GrantPaused))
+            .pause_grant(
+                &grant.id,
+                &event(Happened::GrantPaused {
+                    reason: PauseReason::ByUser,
+                }),
+            )
             .await
             .unwrap();
         let grant = world.store.revoke_grant(&grant.id, &revoked()).await.unwrap().unwrap();
 
         let paused = world
             .store
-            .pause_grant(&grant.id, &event(Happened::GrantPaused))
+            .pause_grant(
+                &grant.id,
+                &event(Happened::GrantPaused {
+                    reason: PauseReason::ByUser,
+                }),
+            )
             .await
             .unwrap();
         let resumed = world
             .store
-            .resume_grant(&grant.id, &event(Happened::GrantResumed))
+            .resume_grant(&grant.id, None, &event(Happened::GrantResumed))
             .await
             .unwrap();
         let changed = world

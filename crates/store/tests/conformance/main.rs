@@ -14,6 +14,7 @@ mod support;
 
 mod accounts;
 mod app_keys;
+mod approved_prices;
 mod audit;
 mod clients;
 mod codes;

@@ -82,9 +82,13 @@ async fn a_price_that_is_set_or_removed_raises_the_versions_of_its_users_grants(
         };
 
         set(&world, "ana", &price).await;
+        let approved_prices = async || world.store.approved_prices(&world.tenant, &grant.id).await.unwrap();
         assert_eq!(world.version(&grant.id).await, grant.version);
+        assert!(approved_prices().await.is_some());
         set(&world, "user", &price).await;
         assert_eq!(world.version(&grant.id).await, grant.version + 1);
+        // What is on record was before the user's word.
+        assert_eq!(approved_prices().await, None);
 
         let live = world.store.live_grant(&world.tenant, &grant.id).await.unwrap().unwrap();
         assert_eq!(live.prices, std::slice::from_ref(&price));

@@ -22,7 +22,7 @@ use super::{
     scope::Scope,
     view::ShownGrant,
 };
-use crate::{app::App, caller};
+use crate::{app::App, caller, price_guard};
 
 /// What 0.2 granted when nobody said how long.
 const LIFETIME_SECONDS: u64 = 3600;
@@ -46,8 +46,10 @@ pub(super) async fn approve(
         shown_digest: None,
     };
     let event = event(&app, &user.id, &found, what);
+    let prices = app.prices_of(&user.id).await?;
     let decision = Decision {
         by: user.id,
+        prices: price_guard::on_record(&approved.authorization_details, &prices),
         approved,
         shown_digest: None,
     };

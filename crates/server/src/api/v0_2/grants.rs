@@ -1,7 +1,7 @@
 //! A user's own grants: shown, lowered, paused and stopped.
 
 use aipassport_domain::{
-    audit::{Actor, AuditEvent, Happened, RevocationReason},
+    audit::{Actor, AuditEvent, Happened, PauseReason, RevocationReason},
     authorization_details::AiAccess,
     consent::{Approved, approve as work_out},
     grant::{Grant, GrantState, GrantStatus},
@@ -67,7 +67,13 @@ pub(super) async fn pause(
     request: Request<Body>,
 ) -> Result<Json<ShownGrant>, Error> {
     let grant = addressed(&app, &id, request).await?;
-    let event = event(&app, &grant, Happened::GrantPaused);
+    let event = event(
+        &app,
+        &grant,
+        Happened::GrantPaused {
+            reason: PauseReason::ByUser,
+        },
+    );
     let paused = app.store.pause_grant(&grant.id, &event).await?;
     answer_if(&app, paused, |state| matches!(state, GrantState::Paused { .. })).await
 }
@@ -79,7 +85,7 @@ pub(super) async fn resume(
 ) -> Result<Json<ShownGrant>, Error> {
     let grant = addressed(&app, &id, request).await?;
     let event = event(&app, &grant, Happened::GrantResumed);
-    let resumed = app.store.resume_grant(&grant.id, &event).await?;
+    let resumed = app.resume_grant(&grant.id, &event).await?;
     answer_if(&app, resumed, |state| state == GrantState::Active).await
 }
 

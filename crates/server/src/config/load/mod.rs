@@ -235,6 +235,7 @@ struct File {
     strangers: FileStrangers,
     tokens: FileTokens,
     grants: FileGrants,
+    prices: FilePrices,
     requests: FileRequests,
     log: FileLog,
 }
@@ -288,6 +289,12 @@ struct FileGrants {
     output_tokens_per_request: Option<u64>,
     lifetime_seconds: Option<u32>,
     longest_lifetime_seconds: Option<u32>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FilePrices {
+    pause_when_dearer_percent: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -363,18 +370,16 @@ impl File {
             key: tls.key,
         });
         set(&mut config.registration.required, self.registration.required);
+        let dearest = &mut config.prices.pause_when_dearer_percent;
+        set(dearest, self.prices.pause_when_dearer_percent);
         set(&mut config.log.format, self.log.format);
         set(&mut config.log.filter, self.log.filter);
 
-        set(
-            &mut config.tokens.access_seconds,
-            self.tokens.access_seconds.map(i64::from),
-        );
-        set(&mut config.tokens.code_seconds, self.tokens.code_seconds.map(i64::from));
-        set(
-            &mut config.tokens.refresh_idle_seconds,
-            self.tokens.refresh_idle_seconds.map(i64::from),
-        );
+        let tokens = &mut config.tokens;
+        set(&mut tokens.access_seconds, self.tokens.access_seconds.map(i64::from));
+        set(&mut tokens.code_seconds, self.tokens.code_seconds.map(i64::from));
+        let idle = &mut tokens.refresh_idle_seconds;
+        set(idle, self.tokens.refresh_idle_seconds.map(i64::from));
 
         self.strangers.apply(config)?;
         self.upstreams.apply(config)?;

@@ -168,6 +168,8 @@ impl<'a> Provider<'a> {
         let Some(model) = self.parts.catalogue.model(self.protocol.name(), &asked.model) else {
             return Err(Refusal::UnknownModel(asked.model));
         };
+        let served = dialect.service().and_then(|service| model.served_by(service));
+        let model = served.map_or(model, Arc::new);
         let (operation, is_stream, output_cap) = (asked.operation, asked.is_stream, asked.output_cap);
         let echo = self.key.filter(|_| switches.errors.echo == Some(Echo::Text));
         let answer = Answer::plan(asked, switches, body_bytes, &self.parts.passages).with_echo(echo);

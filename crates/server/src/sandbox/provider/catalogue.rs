@@ -14,6 +14,8 @@ pub struct SandboxModel {
     pub id: String,
     pub tiers: Vec<Tier>,
     pub units: UnitPrices,
+    /// What it costs in another service than the usual one, by that one's name.
+    pub services: Vec<(&'static str, Vec<Tier>)>,
 }
 
 /// The rates of every token of a call with more input than this; the first tier is above nothing.
@@ -69,6 +71,15 @@ impl Rates {
 }
 
 impl SandboxModel {
+    /// The model as it is billed by `service`, if that has prices of its own.
+    pub fn served_by(&self, service: &str) -> Option<Self> {
+        let (_, tiers) = self.services.iter().find(|(name, _)| *name == service)?;
+        Some(Self {
+            tiers: tiers.clone(),
+            ..self.clone()
+        })
+    }
+
     /// What `usage` costs in nano-dollars, rounded up once.
     pub fn cost_nanos(&self, usage: &Usage) -> i128 {
         let all_input = usage.input_tokens
@@ -153,10 +164,15 @@ pub(super) fn usual_models() -> Vec<SandboxModel> {
     let gemini_pro = [1_250, 125, 0, 0, 10_000];
     let long_gemini_pro = [2_500, 250, 0, 0, 15_000];
     let mut models = vec![
-        usual("openai", "gpt-4o-mini", &[(0, [150, 75, 0, 0, 600])]),
-        usual("openai", "gpt-4o", &[(0, [2_500, 1_250, 0, 0, 10_000])]),
-        usual("openai", "gpt-5", &[(0, [1_250, 125, 0, 0, 10_000])]),
-        usual("openai", "gpt-5-mini", &[(0, [250, 25, 0, 0, 2_000])]),
+        usual("openai", "gpt-4o-mini", &[(0, [150, 75, 0, 0, 600])]).and("priority", [250_000, 125_000, 1_000_000]),
+        usual("openai", "gpt-4o", &[(0, [2_500, 1_250, 0, 0, 10_000])])
+            .and("priority", [4_250_000, 2_125_000, 17_000_000]),
+        usual("openai", "gpt-5", &[(0, [1_250, 125, 0, 0, 10_000])])
+            .and("priority", [2_500_000, 250_000, 20_000_000])
+            .and("flex", [625_000, 62_500, 5_000_000]),
+        usual("openai", "gpt-5-mini", &[(0, [250, 25, 0, 0, 2_000])])
+            .and("priority", [450_000, 45_000, 3_600_000])
+            .and("flex", [125_000, 12_500, 1_000_000]),
         usual("anthropic", "claude-haiku-4-5", &[(0, cheap_claude)]),
         usual("ollama", "llama3.2:3b", &[(0, [100, 100, 0, 0, 400])]),
         usual("ollama", "nomic-embed-text", &[(0, [10, 10, 0, 0, 0])]),
@@ -194,6 +210,21 @@ fn usual(provider: &str, id: &str, tiers: &[(u64, [i64; 5])]) -> SandboxModel {
         id: id.to_owned(),
         tiers: tiers.iter().map(tier).collect(),
         units: UnitPrices::default(),
+        services: Vec::new(),
+    }
+}
+
+impl SandboxModel {
+    /// With another service, in millionths of a dollar for a million tokens of input, of cached input
+    /// and of output.
+    fn and(mut self, service: &'static str, [input, cached_input, output]: [i64; 3]) -> Self {
+        let rates = Rates::of([input, cached_input, 0, 0, output].map(|rate| rate * 1_000));
+        let tier = Tier {
+            above_input_tokens: 0,
+            rates,
+        };
+        self.services.push((service, vec![tier]));
+        self
     }
 }
 
@@ -325,6 +356,7 @@ mod tests {
             id: "m".to_owned(),
             tiers: vec![tier(0, 400_000, 700_000), tier(100, 2_000_000, 3_000_000)],
             units: UnitPrices::default(),
+            services: Vec::new(),
         };
         let cost = |input_tokens, output_tokens| {
             model.cost_nanos(&Usage {

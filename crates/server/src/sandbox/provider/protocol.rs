@@ -61,6 +61,11 @@ pub(super) trait Dialect: Send {
         "text/event-stream; charset=utf-8"
     }
 
+    /// The service that works on it, where that is not the usual one.
+    fn service(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether a stream that runs to its end tells what was used.
     fn reports_usage(&self) -> bool {
         true

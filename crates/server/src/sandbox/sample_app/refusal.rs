@@ -53,6 +53,9 @@ impl Refusal {
         let text = match (status.as_u16(), rule.as_str()) {
             (_, "grant_revoked") => "You stopped this app in AIPassport. Connect again to go on.".to_owned(),
             (_, "grant_paused") => "You paused this app in AIPassport. Resume it there to go on.".to_owned(),
+            (_, "price_rise") => {
+                "What this app uses has become dearer. Look at the new price in AIPassport.".to_owned()
+            }
             (_, "grant_expired") => "The time you gave this app is over. Connect again to go on.".to_owned(),
             (401, _) => return Self::disconnected(),
             (402, _) => {
@@ -73,7 +76,7 @@ impl Refusal {
             text,
             raise_url: text_of(passport.and_then(|passport| passport.get("raise_url"))),
             is_disconnected: matches!(rule.as_str(), "grant_revoked" | "grant_expired"),
-            is_named: rule.starts_with("grant_"),
+            is_named: rule.starts_with("grant_") || rule == "price_rise",
         }
     }
 }

@@ -2,7 +2,7 @@
 //! it raises the grant's version; open streams end within two seconds.
 
 use aipassport_domain::{
-    audit::{AuditEvent, Happened, RevocationReason},
+    audit::{AuditEvent, Happened, PauseReason, RevocationReason},
     grant::{Grant, GrantState},
 };
 use axum::{
@@ -39,7 +39,17 @@ pub(in super::super) async fn pause(
 ) -> Result<Response, PageError> {
     let grant = own_grant(&app, &form.signed_in, &id).await?;
     app.store
-        .pause_grant(&grant.id, &event(&app, &form.signed_in, &grant, Happened::GrantPaused))
+        .pause_grant(
+            &grant.id,
+            &event(
+                &app,
+                &form.signed_in,
+                &grant,
+                Happened::GrantPaused {
+                    reason: PauseReason::ByUser,
+                },
+            ),
+        )
         .await?;
     app.gateway.grant_changed(&grant.id);
     Ok(done(&form, "paused"))
@@ -51,8 +61,11 @@ pub(in super::super) async fn resume(
     form: SignedForm,
 ) -> Result<Response, PageError> {
     let grant = own_grant(&app, &form.signed_in, &id).await?;
-    app.store
-        .resume_grant(&grant.id, &event(&app, &form.signed_in, &grant, Happened::GrantResumed))
+    // Only where the new prices were shown can they be allowed.
+    if form.fields.raw("prices") != "allowed" && !app.dearer_models(&grant).await?.is_empty() {
+        return Ok(see_other(&format!("/apps/{}", grant.id)));
+    }
+    app.resume_grant(&grant.id, &event(&app, &form.signed_in, &grant, Happened::GrantResumed))
         .await?;
     app.gateway.grant_changed(&grant.id);
     Ok(done(&form, "resumed"))
@@ -65,7 +78,14 @@ pub(in super::super) async fn pause_all(State(app): State<App>, form: SignedForm
     let now = app.clock.now();
     for grant in app.store.grants_of(&app.tenant_id, &user.id).await? {
         if grant.state == GrantState::Active && now < grant.expires_at {
-            let paused = event(&app, &form.signed_in, &grant, Happened::GrantPaused);
+            let paused = event(
+                &app,
+                &form.signed_in,
+                &grant,
+                Happened::GrantPaused {
+                    reason: PauseReason::ByUser,
+                },
+            );
             app.store.pause_grant(&grant.id, &paused).await?;
             app.gateway.grant_changed(&grant.id);
         }

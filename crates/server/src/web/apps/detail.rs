@@ -1,13 +1,14 @@
 //! One app: what it may do, what it did, and what was refused.
 
 use aipassport_domain::{
+    audit::PauseReason,
     authorization_details::{AiAccess, ModelPattern},
-    grant::Grant,
+    grant::{Grant, GrantState, GrantStatus},
     ids::ProviderId,
     ledger::LimitRule,
     usage::Usage,
 };
-use aipassport_store::{CallRecord, RefusalCount};
+use aipassport_store::{CallRecord, RefusalCount, StoreError};
 use axum::{
     extract::{Path, RawQuery, State},
     response::Response,
@@ -23,11 +24,11 @@ use super::{
         page::{Frame, Section, page},
         parts::Stamp,
         sentences, tools,
-        words::{self, Dollars, WallClock},
+        words::{self, Dollars, WallClock, price_rise},
     },
     figures::{self, Standing},
     notice, own_grant,
-    view::{AppPage, CallRow, RefusalRow},
+    view::{AppPage, CallRow, PriceQuestion, RefusalRow},
 };
 use crate::app::App;
 
@@ -50,6 +51,7 @@ pub(in super::super) async fn show(
     let first = clock.today().saturating_sub((DAYS - 1).days());
     let by_day = figures::spent_by_day(&app, &signed_in, Some(&grant.id), first, &clock).await?;
     let alerts = alerts::unseen(&app, &signed_in, Some(&grant)).await?;
+    let price_question = price_question(&app, &grant).await?;
     let app_key = tools::key_of(&app, &signed_in, &grant).await?;
     let standing = Standing::of(&app, grant).await?;
 
@@ -57,11 +59,13 @@ pub(in super::super) async fn show(
     let app_page = AppPage {
         frame: Frame::inside(&app, &signed_in, Section::Apps).with_notice(notice(query.as_deref())),
         alerts,
+        price_question,
         grant_id: grant.id.to_string(),
         face: figures::face(grant, &clients),
         stamp: Stamp::of(standing.status),
         is_live: standing.is_live(),
         is_paused: standing.is_paused(),
+        is_used_up: standing.status == GrantStatus::Exhausted,
         purpose: grant
             .authorization_details
             .iter()
@@ -81,6 +85,23 @@ pub(in super::super) async fn show(
         app_key: app_key.map(|key| key.last_four),
     };
     page(StatusCode::OK, &app_page.frame, &app_page)
+}
+
+async fn price_question(app: &App, grant: &Grant) -> Result<Option<PriceQuestion>, StoreError> {
+    let GrantState::Paused { reason, .. } = grant.state else {
+        return Ok(None);
+    };
+    let dearer = app.dearer_models(grant).await?;
+    let words = match (reason, dearer.is_empty()) {
+        (PauseReason::ByUser, true) => return Ok(None),
+        (PauseReason::ByUser, false) => "It has become dearer than when you allowed it.",
+        (PauseReason::PriceRise, true) => "It was paused, because it had become dearer.",
+        (PauseReason::PriceRise, false) => "It is paused, because it has become dearer than when you allowed it.",
+    };
+    Ok(Some(PriceQuestion {
+        words,
+        models: dearer.iter().map(price_rise::sentence).collect(),
+    }))
 }
 
 fn facts(grant: &Grant, clock: &WallClock) -> Vec<(&'static str, String)> {

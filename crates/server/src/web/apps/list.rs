@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use aipassport_domain::{
-    grant::{Grant, GrantStatus},
+    audit::PauseReason,
+    grant::{Grant, GrantState, GrantStatus},
     ids::GrantId,
     ledger::LimitRule,
     money::Money,
@@ -27,7 +28,7 @@ use super::{
     },
     figures::{self, Standing},
     notice,
-    view::{AppRow, AppsPage, Month},
+    view::{AppRow, AppsPage, Ask, Month},
 };
 use crate::{app::App, browser_session::SignedIn};
 
@@ -62,6 +63,7 @@ pub(in super::super) async fn show(
         until: until(standing, &clock),
         is_live: standing.is_live(),
         is_paused: standing.is_paused(),
+        ask: ask(standing),
     };
     let keys = app.store.credentials_of(&app.tenant_id, &user.id).await?;
     let apps_page = AppsPage {
@@ -98,6 +100,29 @@ fn until(standing: &Standing, clock: &WallClock) -> String {
         format!("until {}", clock.until(standing.grant.expires_at))
     } else {
         format!("allowed {}", clock.day(standing.grant.created_at))
+    }
+}
+
+fn ask(standing: &Standing) -> Option<Ask> {
+    let page = format!("/apps/{}", standing.grant.id);
+    match (standing.status, standing.grant.state) {
+        (GrantStatus::Exhausted, _) => Some(Ask {
+            words: "Its limit is used up.",
+            link: "Raise it",
+            href: format!("{page}/limits"),
+        }),
+        (
+            _,
+            GrantState::Paused {
+                reason: PauseReason::PriceRise,
+                ..
+            },
+        ) => Some(Ask {
+            words: "It has become dearer.",
+            link: "Look at the prices",
+            href: page,
+        }),
+        _ => None,
     }
 }
 

@@ -17,7 +17,10 @@ use super::{
         parts::{AppFace, Badge, Spend, Stamp},
         samples::{face, inside, option},
     },
-    view::{AccountLimits, AppPage, AppRow, AppsPage, CallRow, LimitField, LimitsPage, Month, RefusalRow},
+    view::{
+        AccountLimits, AppPage, AppRow, AppsPage, Ask, CallRow, LimitField, LimitsPage, Month, PriceQuestion,
+        RefusalRow,
+    },
 };
 
 fn budget(used: u32, reserved: u32, limit: u32) -> Spend {
@@ -46,6 +49,11 @@ fn row(face: AppFace, status: GrantStatus, spend: Spend, under_way: u32) -> AppR
         until: "until 30 Nov".to_owned(),
         is_live: !matches!(status, GrantStatus::Revoked | GrantStatus::Expired),
         is_paused: status == GrantStatus::Paused,
+        ask: (status == GrantStatus::Exhausted).then(|| Ask {
+            words: "Its limit is used up.",
+            link: "Raise it",
+            href: "/apps/g/limits".to_owned(),
+        }),
     }
 }
 
@@ -123,11 +131,16 @@ fn app() -> AppPage {
     AppPage {
         frame: inside(Section::Apps),
         alerts: alerts(),
+        price_question: Some(PriceQuestion {
+            words: "It is paused, because it has become dearer than when you allowed it.",
+            models: vec!["gpt-4o (OpenAI): a million tokens of input from $2.50 to $3.00".to_owned()],
+        }),
         grant_id: "0192f3a4-7c1e-7abc-9def-0123456789ab".to_owned(),
         face: face(),
         stamp: Stamp::of(GrantStatus::Approved),
         is_live: true,
         is_paused: false,
+        is_used_up: false,
         purpose: Some("Summarise what you wrote today".to_owned()),
         facts: vec![
             ("May do", "Chat, Embeddings".to_owned()),

@@ -43,6 +43,14 @@ pub(super) struct AppRow {
     pub(super) until: String,
     pub(super) is_live: bool,
     pub(super) is_paused: bool,
+    pub(super) ask: Option<Ask>,
+}
+
+/// What an app waits for, and where its user can say so.
+pub(super) struct Ask {
+    pub(super) words: &'static str,
+    pub(super) link: &'static str,
+    pub(super) href: String,
 }
 
 #[derive(Template)]
@@ -50,11 +58,13 @@ pub(super) struct AppRow {
 pub(super) struct AppPage {
     pub(super) frame: Frame,
     pub(super) alerts: AlertStrip,
+    pub(super) price_question: Option<PriceQuestion>,
     pub(super) grant_id: String,
     pub(super) face: AppFace,
     pub(super) stamp: Stamp,
     pub(super) is_live: bool,
     pub(super) is_paused: bool,
+    pub(super) is_used_up: bool,
     pub(super) purpose: Option<String>,
     pub(super) facts: Vec<(&'static str, String)>,
     pub(super) under_way: u32,
@@ -68,6 +78,13 @@ pub(super) struct AppPage {
     pub(super) base_urls: Vec<(String, String)>,
     /// The end of the app key that stands for the grant, if one was made by hand.
     pub(super) app_key: Option<String>,
+}
+
+/// Whether a paused app may go on, although it has become dearer.
+pub(super) struct PriceQuestion {
+    pub(super) words: &'static str,
+    /// What from what to what; none if that is over.
+    pub(super) models: Vec<String>,
 }
 
 pub(super) struct CallRow {

@@ -40,7 +40,7 @@ use super::{
     parts::FieldError,
     sign_in, words,
 };
-use crate::{app::App, browser_session::SignedIn};
+use crate::{app::App, browser_session::SignedIn, price_guard};
 pub(super) use view::{Choosable, Presets};
 
 /// A request, who asks, and what this user has to decide about it.
@@ -186,8 +186,10 @@ async fn allow(
         },
     );
     event.grant_id = Some(request.grant_id.clone());
+    let prices = app.prices_of(&signed_in.user.id).await?;
     let decision = Decision {
         by: signed_in.user.id.clone(),
+        prices: price_guard::on_record(&approved.authorization_details, &prices),
         approved,
         shown_digest,
     };

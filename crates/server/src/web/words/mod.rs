@@ -2,6 +2,7 @@
 
 pub(super) mod app_words;
 pub(super) mod numbers;
+pub(super) mod price_rise;
 pub(super) mod sentences;
 
 use std::fmt;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aipassport_domain::{
-    audit::{Actor, AuditEvent, CallOutcome, Happened, KeyCheck, RevocationReason},
+    audit::{Actor, AuditEvent, CallOutcome, Happened, KeyCheck, PauseReason, RevocationReason},
     authorization_details::AiAccess,
     ids::{ClientId, GrantId, ProviderId},
     ledger::{Amount, Level},
@@ -321,7 +321,10 @@ fn of_apps(event: &AuditEvent, names: &Names, clock: &WallClock) -> String {
             let of = of.or_else(|| words::shared_by(*level)).unwrap_or(app);
             format!("{} changed the limits of {of}.", who(event))
         }
-        Happened::GrantPaused => format!("{} paused {app}.", who(event)),
+        Happened::GrantPaused { reason } => match reason {
+            PauseReason::ByUser => format!("{} paused {app}.", who(event)),
+            PauseReason::PriceRise => format!("{app} was paused: a model it uses has become much dearer."),
+        },
         Happened::GrantResumed => format!("{} let {app} go on.", who(event)),
         Happened::GrantRevoked { reason } => stopped(&app, *reason),
         Happened::CodeReplayed { .. } | Happened::RefreshTokenReused { .. } => {
@@ -400,6 +403,10 @@ pub(in crate::web) fn rule_words(rule: &str) -> (&'static str, &'static str) {
             "It would pass once the price is known here.",
         ),
         "grant_paused" => ("you had paused it", "It would pass if you resumed it."),
+        "price_rise" => (
+            "it had become much dearer, and waits for you",
+            "It would pass if you allowed the new price.",
+        ),
         "grant_revoked" => ("you had stopped it", "It would have to ask you again."),
         "grant_expired" => ("its time was over", "It would have to ask you again."),
         "grant_not_yet_valid" => ("its time had not come yet", "It would pass later."),

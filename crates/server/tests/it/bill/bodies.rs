@@ -38,6 +38,7 @@ pub(super) fn chat_completion(question: &Question) -> Content {
     });
     set(&mut body, "max_completion_tokens", question.output_cap);
     set(&mut body, "tools", question.offers_tool.then(function));
+    set(&mut body, "service_tier", question.service);
     set_asked_usage(&mut body, question);
     body.into()
 }
@@ -47,6 +48,7 @@ pub(super) fn response(question: &Question) -> Content {
         "model": question.model, "input": question.prompt, "stream": question.is_stream, "store": false,
     });
     set(&mut body, "max_output_tokens", question.output_cap);
+    set(&mut body, "service_tier", question.service);
     let tool = || json!([{"type": "function", "name": "weather", "parameters": schema()}]);
     set(&mut body, "tools", question.offers_tool.then(tool));
     body.into()

@@ -28,6 +28,8 @@ pub(super) struct Question {
     pub(super) offers_tool: bool,
     pub(super) choices: u64,
     pub(super) thinks: bool,
+    /// How urgent it is, where that has a price.
+    pub(super) service: Option<&'static str>,
     /// How long the prompt is to be kept for other calls.
     pub(super) cache_lifetime: Option<&'static str>,
     /// Texts, documents or pages.
@@ -85,6 +87,7 @@ pub(super) fn draw(seed: u64, number: u64) -> Drawn {
         offers_tool: dice.comes_up(30),
         choices: 1,
         thinks: false,
+        service: dice.service(operation, model),
         cache_lifetime: None,
         pieces: 1 + dice.below(6) as u64,
     };
@@ -162,6 +165,16 @@ impl Dice {
             HangUp::AtSilence => switches.push(format!("hang={}", self.below(20))),
         }
         Some(hang_up)
+    }
+
+    /// Only the newest models are also to be had for less, and later.
+    fn service(&mut self, operation: &Operation, model: &str) -> Option<&'static str> {
+        let services = match model {
+            _ if operation.is_translated || operation.provider != "openai" => return None,
+            model if model.starts_with("gpt-5") => ["default", "auto", "priority", "flex"],
+            _ => ["default", "auto", "priority", "priority"],
+        };
+        self.comes_up(40).then(|| self.one_of(&services))
     }
 
     fn vary_text(&mut self, model: &str, question: &mut Question, most_choices: u64, switches: &mut Vec<String>) {

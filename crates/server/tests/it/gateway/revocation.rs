@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use aipassport_domain::{
-    audit::{CallOutcome, Happened},
+    audit::{CallOutcome, Happened, PauseReason},
     authorization_details::{Choice, ModelPattern},
     consent::Approved,
     money::Money,
@@ -72,7 +72,12 @@ async fn threat_178_a_revoked_grant_ends_its_streams() {
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_178_a_paused_grant_ends_its_streams() {
     let pause = async |broker: &TestBroker, grant: &TestGrant| {
-        let event = broker.grant_event(grant, Happened::GrantPaused);
+        let event = broker.grant_event(
+            grant,
+            Happened::GrantPaused {
+                reason: PauseReason::ByUser,
+            },
+        );
         broker.app.store.pause_grant(grant.id(), &event).await.unwrap();
     };
     ends_by(pause, "grant_paused").await;
@@ -275,12 +280,17 @@ async fn a_grant_resumed_by_another_process_admits_again() {
     let broker = TestBroker::before(&provider).await;
     let grant = broker.granted().await;
     let store = &broker.app.store;
-    let paused = broker.grant_event(&grant, Happened::GrantPaused);
+    let paused = broker.grant_event(
+        &grant,
+        Happened::GrantPaused {
+            reason: PauseReason::ByUser,
+        },
+    );
     store.pause_grant(grant.id(), &paused).await.unwrap();
     assert_eq!(broker.chat(&grant, &chat(5)).await.status, 403);
 
     let resumed = broker.grant_event(&grant, Happened::GrantResumed);
-    store.resume_grant(grant.id(), &resumed).await.unwrap();
+    store.resume_grant(grant.id(), None, &resumed).await.unwrap();
 
     eventually(async || broker.chat(&grant, &chat(5)).await.status == 200).await;
 }

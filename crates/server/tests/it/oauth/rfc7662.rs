@@ -1,7 +1,7 @@
 //! RFC 7662: introspection by the client itself.
 
 use aipassport_domain::{
-    audit::{Happened, RevocationReason},
+    audit::{Happened, PauseReason, RevocationReason},
     client::Client,
 };
 use serde_json::{Value, json};
@@ -99,7 +99,12 @@ async fn threat_14_a_valid_signature_does_not_make_a_dead_token_active() {
     );
 
     let paused = tokens(&broker, &client, &user).await;
-    let event = broker.event(Some(&user.id), Happened::GrantPaused);
+    let event = broker.event(
+        Some(&user.id),
+        Happened::GrantPaused {
+            reason: PauseReason::ByUser,
+        },
+    );
     broker.app.store.pause_grant(&paused.grant_id, &event).await.unwrap();
     assert_eq!(introspect(&broker, &client, &paused.access_token).await, inactive);
 

@@ -146,6 +146,7 @@ impl TestBroker {
                 expires_at: now.plus_seconds(30 * 86_400),
             },
             shown_digest: None,
+            prices: "{}".to_owned(),
         };
         let made = Happened::GrantCreated { client_id: client.id };
         let grant = store

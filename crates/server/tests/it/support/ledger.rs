@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use aipassport_domain::{
     audit::{CallOutcome, Happened},
-    ids::CallId,
+    ids::{CallId, GrantId},
     money::Money,
     usage::TruthLabel,
 };
@@ -51,6 +51,12 @@ impl TestBroker {
         self.settled().await;
         let [only] = <[Settled; 1]>::try_from(self.settled_calls(grant).await).unwrap();
         only
+    }
+
+    /// What the models of a grant cost when it was approved, as it is kept.
+    pub(crate) async fn approved_prices(&self, id: &GrantId) -> String {
+        let prices = self.app.store.approved_prices(&self.app.tenant_id, id);
+        prices.await.unwrap().unwrap()
     }
 
     /// What was held for the only call of `grant`.

@@ -143,6 +143,7 @@ impl TestBroker {
             by: user.id.clone(),
             approved,
             shown_digest: None,
+            prices: "{}".to_owned(),
         };
         let event = self.event(Some(&user.id), what);
         let won = app.store.approve_request(request_id, &decision, &code, &event).await;

@@ -12,7 +12,7 @@ use aipassport_domain::{
 };
 use serde_json::{Value, json};
 
-use super::{browser::Browser, html};
+use super::{browser::Browser, html, price_guard::INPUT_TODAY};
 use crate::support::{
     TestBroker, TestUser,
     oauth::{CALLBACK, STATE, answer_parameter, good_request, with},
@@ -87,6 +87,13 @@ async fn allowing_sends_the_browser_back_with_a_code_for_the_client() {
     let code = answer_parameter(&back, "code").unwrap();
     let tokens = broker.redeem(&case.client, &code).await;
     assert_eq!(tokens.status, 200, "{}", tokens.text());
+    let grants = broker
+        .app
+        .store
+        .grants_of(&broker.app.tenant_id, &case.user.id)
+        .await
+        .unwrap();
+    assert!(broker.approved_prices(&grants[0].id).await.contains(INPUT_TODAY));
     assert!(case.browser.page("/apps").await.contains("Notes"));
     assert!(
         case.browser

@@ -6,6 +6,7 @@ mod consent;
 pub(crate) mod html;
 mod key_checks;
 mod pages;
+mod price_guard;
 mod prices;
 mod sessions;
 mod settings;

@@ -18,6 +18,7 @@ use super::{super::sqlite, NOW, account, permit};
 use crate::{
     StoreError,
     ledger::{Queue, ReserveError},
+    turnstile::Turnstile,
 };
 
 /// A ledger on a file with one grant, whose connections can be made to fail.
@@ -62,7 +63,9 @@ impl Broken {
 
         let most_pages = Arc::new(AtomicU32::new(PLENTY));
         let (file, pages) = (path.clone(), Arc::clone(&most_pages));
-        let queue = sqlite::start_with(move || connect(&file, pages.load(Ordering::SeqCst)), "instance");
+        let turnstile = Turnstile::of(&path).view().unwrap();
+        let open = move || connect(&file, pages.load(Ordering::SeqCst));
+        let queue = sqlite::start_with(open, turnstile, "instance");
         Self {
             queue,
             path,
@@ -167,6 +170,16 @@ async fn threat_141_a_database_that_somebody_keeps_locked_admits_nothing_and_rec
     assert_eq!(ledger.reserve("during").await, Err(ReserveError::Unavailable));
     lock.execute_batch("rollback").unwrap();
 
+    assert_eq!(ledger.reserve("after").await, Ok(()));
+    ledger.assert_calls(2);
+}
+
+#[tokio::test]
+async fn whoever_stands_at_the_turnstile_for_ever_stops_no_call() {
+    let ledger = Broken::new();
+    let place = Turnstile::of(&ledger.path).stand().await.unwrap();
+    assert_eq!(ledger.reserve("during").await, Ok(()));
+    drop(place);
     assert_eq!(ledger.reserve("after").await, Ok(()));
     ledger.assert_calls(2);
 }

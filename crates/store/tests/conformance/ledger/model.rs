@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use aipassport_domain::{
-    audit::{CallOutcome, Happened},
+    audit::{CallOutcome, Happened, PauseReason},
     fixtures::{self, NOW},
     grant::Grant,
     ids::CallId,
@@ -273,10 +273,12 @@ impl Game<'_> {
             }
             Step::PauseAndResume => {
                 let store = &self.world.store;
-                let paused = event(Happened::GrantPaused);
+                let paused = event(Happened::GrantPaused {
+                    reason: PauseReason::ByUser,
+                });
                 store.pause_grant(&self.grant.id, &paused).await.unwrap();
                 let resumed = event(Happened::GrantResumed);
-                let grant = store.resume_grant(&self.grant.id, &resumed).await.unwrap();
+                let grant = store.resume_grant(&self.grant.id, None, &resumed).await.unwrap();
                 self.grant = grant.unwrap();
             }
             Step::Wait { millis } => self.now = self.now.plus_millis(millis),

@@ -1,8 +1,16 @@
 //! Many callers at once, at one instance and at several.
 
-use std::{collections::HashMap, fmt::Display};
+use std::{
+    collections::HashMap,
+    fmt::Display,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use aipassport_domain::{
+    audit::Happened,
     fixtures::NOW,
     grant::Grant,
     ledger::{Level, LimitRule, Reservation},
@@ -12,12 +20,14 @@ use aipassport_domain::{
 };
 use aipassport_store::{DatabaseUrl, Ledger, LimitsOf, ReserveError, Store};
 
+use tokio::task::JoinSet;
+
 use super::{
     SettleNow, assert_sound, budget, cost,
     levels::{app, concurrency, user},
     permit, requests,
 };
-use crate::support::{World, in_parallel, on_both_engines};
+use crate::support::{World, event, in_parallel, on_both_engines};
 
 const CALLERS: usize = 64;
 const HELD: i64 = 1_000;
@@ -333,4 +343,45 @@ async fn give_back(instances: &[Store], held: Vec<Reservation>) {
     })
     .await;
     assert!(settled.iter().all(Result::is_ok), "{settled:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_changes_something_gets_a_turn_however_busy_the_ledger_is() {
+    on_both_engines(async |world| {
+        let grant = world.freely_granted("user", "notes", "one").await;
+        let busy = Arc::new(AtomicBool::new(true));
+        let mut calls = JoinSet::new();
+        for caller in 0..CALLERS {
+            let (store, grant, busy) = (world.store.clone(), grant.clone(), Arc::clone(&busy));
+            calls.spawn(async move {
+                for number in 0.. {
+                    if !busy.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let held = store.reserve(permit(&grant, &format!("{caller} {number}"), HELD), NOW);
+                    store.settle_now(held.await.unwrap().released(), NOW).await.unwrap();
+                }
+            });
+        }
+
+        // A page of this process, and the command line in another.
+        let elsewhere = Store::open(&world.url, "elsewhere").await.unwrap();
+        for number in 0..world.rounds(40, 10) {
+            for store in [&world.store, &elsewhere] {
+                let store = store.clone();
+                let written = in_parallel(3, move |_| {
+                    let store = store.clone();
+                    async move { store.append(&event(Happened::SignedOut)).await }
+                })
+                .await;
+                assert!(written.iter().all(Result::is_ok), "round {number}: {written:?}");
+            }
+        }
+        busy.store(false, Ordering::Relaxed);
+        while let Some(call) = calls.join_next().await {
+            call.unwrap();
+        }
+        assert_sound(&world.store).await;
+    })
+    .await;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aipassport_domain::{
-    audit::{CallOutcome, Happened, RevocationReason},
+    audit::{CallOutcome, Happened, PauseReason, RevocationReason},
     authorization_details::{Choice, ModelPattern},
     fixtures::{self, NOW},
     grant::Grant,
@@ -161,10 +161,12 @@ async fn whatever_changes_a_grant_makes_earlier_permits_stale() {
         let present = world.store.grant(&world.tenant, &grant).await.unwrap().unwrap();
         world.limited(&present, budget(2_000)).await;
         world.only_the_present_version_is_admitted(&grant, &mut earlier).await;
-        let paused = event(Happened::GrantPaused);
+        let paused = event(Happened::GrantPaused {
+            reason: PauseReason::ByUser,
+        });
         world.store.pause_grant(&grant, &paused).await.unwrap();
         let resumed = event(Happened::GrantResumed);
-        world.store.resume_grant(&grant, &resumed).await.unwrap();
+        world.store.resume_grant(&grant, None, &resumed).await.unwrap();
         world.only_the_present_version_is_admitted(&grant, &mut earlier).await;
         let revoked = event(Happened::AccessTokenRevoked { jti: "jti".to_owned() });
         let end = NOW.plus_seconds(60);

@@ -292,6 +292,7 @@ pub fn decision() -> Decision {
             expires_at: NOW.plus_seconds(30 * 86_400),
         },
         shown_digest: Some("what was shown".to_owned()),
+        prices: r#"{"openai":{}}"#.to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use super::{CREATED, offered_tools, tool_choice};
+use super::{CREATED, offered_tools, served, tool_choice};
 use crate::sandbox::provider::{
     answer::{Answer, Block, Place, Step, Stop},
     protocol::{Asked, Dialect, Refusal, Task, asks_for_tool, seed_of},
@@ -34,6 +34,8 @@ struct Request<'a> {
     max_completion_tokens: Option<u64>,
     #[serde(default)]
     n: Option<u64>,
+    #[serde(borrow, default)]
+    service_tier: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     tools: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -66,6 +68,7 @@ pub(super) fn read(body: &[u8]) -> Result<Task, Refusal> {
     };
     let dialect = Chat {
         head: String::new(),
+        service: served(request.service_tier.as_deref(), asked.seed),
         includes_usage: request.stream_options.is_some_and(|options| options.include_usage),
     };
     Ok(Task::Generate(asked, Box::new(dialect)))
@@ -141,10 +144,15 @@ impl Request<'_> {
 struct Chat {
     /// What every event of the stream begins with.
     head: String,
+    service: &'static str,
     includes_usage: bool,
 }
 
 impl Dialect for Chat {
+    fn service(&self) -> Option<&'static str> {
+        Some(self.service)
+    }
+
     fn whole(&self, answer: &Answer) -> String {
         let choices: Vec<String> = (0..answer.choices).map(|index| choice(answer, index)).collect();
         let usage = if answer.report == Report::Missing {
@@ -153,10 +161,11 @@ impl Dialect for Chat {
             format!(r#","usage":{}"#, usage(answer))
         };
         format!(
-            r#"{{"id":"{}","object":"chat.completion","created":{CREATED},"model":{},"choices":[{}]{usage},"service_tier":"default","system_fingerprint":"fp_sandbox"}}"#,
+            r#"{{"id":"{}","object":"chat.completion","created":{CREATED},"model":{},"choices":[{}]{usage},"service_tier":"{}","system_fingerprint":"fp_sandbox"}}"#,
             answer.id("chatcmpl-", 0),
             Value::from(answer.model.as_str()),
-            choices.join(",")
+            choices.join(","),
+            self.service
         )
     }
 
@@ -164,9 +173,10 @@ impl Dialect for Chat {
         match step {
             Step::Start => {
                 self.head = format!(
-                    r#"data: {{"id":"{}","object":"chat.completion.chunk","created":{CREATED},"model":{},"service_tier":"default","system_fingerprint":"fp_sandbox","choices":["#,
+                    r#"data: {{"id":"{}","object":"chat.completion.chunk","created":{CREATED},"model":{},"service_tier":"{}","system_fingerprint":"fp_sandbox","choices":["#,
                     answer.id("chatcmpl-", 0),
                     Value::from(answer.model.as_str()),
+                    self.service,
                 );
                 let content = if answer.tool_calls().next().is_some() {
                     "null"

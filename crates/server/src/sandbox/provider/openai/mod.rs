@@ -178,6 +178,16 @@ fn switched(status: StatusCode) -> (&'static str, &'static str, Option<&'static 
     }
 }
 
+/// The service that works on a call: the one that was asked for, but for every fourth that asked for
+/// priority when there was too much of it.
+fn served(asked: Option<&str>, seed: u64) -> &'static str {
+    match asked {
+        Some("flex") => "flex",
+        Some("priority" | "fast") if !seed.is_multiple_of(4) => "priority",
+        _ => "default",
+    }
+}
+
 /// The functions among the offered tools. In chat completions a function is a member of its tool.
 pub(super) fn offered_tools(tools: Option<&RawValue>) -> Result<Vec<OfferedTool>, Refusal> {
     #[derive(Deserialize)]

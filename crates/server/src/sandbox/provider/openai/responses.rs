@@ -6,7 +6,7 @@ use aipassport_domain::usage::Usage;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use super::{CREATED, offered_tools, tool_choice};
+use super::{CREATED, offered_tools, served, tool_choice};
 use crate::sandbox::provider::{
     answer::{Answer, Block, Place, Step, Stop},
     protocol::{Asked, Dialect, Refusal, Task, asks_for_tool, seed_of},
@@ -36,6 +36,8 @@ struct Request<'a> {
     previous_response_id: Option<&'a RawValue>,
     #[serde(default)]
     store: Option<bool>,
+    #[serde(borrow, default)]
+    service_tier: Option<Cow<'a, str>>,
 }
 
 pub(super) fn read(body: &[u8]) -> Result<Task, Refusal> {
@@ -62,8 +64,10 @@ pub(super) fn read(body: &[u8]) -> Result<Task, Refusal> {
         beside: Usage::default(),
         model: request.model.clone().into_owned(),
     };
+    let service = served(request.service_tier.as_deref(), asked.seed);
     let dialect = Responses {
-        echo: request.echo(),
+        echo: request.echo(service),
+        service,
         sequence: 0,
     };
     Ok(Task::Generate(asked, Box::new(dialect)))
@@ -89,11 +93,11 @@ impl Request<'_> {
     }
 
     /// The members of a response that repeat its request.
-    fn echo(&self) -> String {
+    fn echo(&self, service: &str) -> String {
         let raw = |value: Option<&RawValue>, usual: &str| value.map_or(usual, RawValue::get).to_owned();
         let cap = self.max_output_tokens.map_or("null".to_owned(), |cap| cap.to_string());
         format!(
-            r#""background":false,"instructions":{},"max_output_tokens":{cap},"max_tool_calls":null,"metadata":{},"parallel_tool_calls":true,"previous_response_id":{},"prompt_cache_key":null,"reasoning":{{"effort":null,"summary":null}},"safety_identifier":null,"service_tier":"default","store":{},"temperature":1.0,"text":{{"format":{{"type":"text"}},"verbosity":"medium"}},"tool_choice":{},"tools":{},"top_logprobs":0,"top_p":1.0,"truncation":"disabled","user":null"#,
+            r#""background":false,"instructions":{},"max_output_tokens":{cap},"max_tool_calls":null,"metadata":{},"parallel_tool_calls":true,"previous_response_id":{},"prompt_cache_key":null,"reasoning":{{"effort":null,"summary":null}},"safety_identifier":null,"service_tier":"{service}","store":{},"temperature":1.0,"text":{{"format":{{"type":"text"}},"verbosity":"medium"}},"tool_choice":{},"tools":{},"top_logprobs":0,"top_p":1.0,"truncation":"disabled","user":null"#,
             raw(self.instructions, "null"),
             raw(self.metadata, "{}"),
             raw(self.previous_response_id, "null"),
@@ -106,11 +110,16 @@ impl Request<'_> {
 
 struct Responses {
     echo: String,
+    service: &'static str,
     /// Numbers the events of the stream.
     sequence: u64,
 }
 
 impl Dialect for Responses {
+    fn service(&self) -> Option<&'static str> {
+        Some(self.service)
+    }
+
     fn whole(&self, answer: &Answer) -> String {
         self.response(answer, final_status(answer))
     }

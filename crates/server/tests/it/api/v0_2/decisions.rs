@@ -1,5 +1,6 @@
 //! Approving and denying, which 0.2 let anyone do.
 
+use aipassport_domain::ids::GrantId;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -32,6 +33,8 @@ async fn a_user_allows_what_was_asked_for_an_hour() {
     );
     let kinds = broker.audit_kinds().await;
     assert_eq!(kinds[kinds.len() - 2..], ["grant_requested", "grant_approved"]);
+    let prices = broker.approved_prices(&GrantId::new(asked.grant_id)).await;
+    assert!(prices.contains("gpt-4o-mini"), "{prices}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
