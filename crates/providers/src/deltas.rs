@@ -5,13 +5,39 @@
 
 use std::ops::Range;
 
-use memchr::memmem;
+use memchr::memchr_iter;
 
 use crate::{json::Reader, meter::Metered};
 
-const DELTA: &[u8] = b"\"delta\":";
-const USAGE: &[u8] = b"\"usage\"";
+const DELTA: Name = Name {
+    text: b"\"delta\":",
+    letter: b'd',
+    before: 1,
+};
+const USAGE: Name = Name {
+    text: b"\"usage\"",
+    letter: b'g',
+    before: 4,
+};
 const NULL: &[u8] = b":null";
+
+/// A name that is looked for by a letter of it that is rare in events, so many bytes after its start:
+/// to make a searcher for the whole would cost more than to search one event.
+struct Name {
+    text: &'static [u8],
+    letter: u8,
+    before: usize,
+}
+
+impl Name {
+    /// Where it stands, and what follows it there.
+    fn places_in<'a>(&self, data: &'a [u8]) -> impl Iterator<Item = (usize, &'a [u8])> {
+        memchr_iter(self.letter, data).filter_map(|letter| {
+            let start = letter.checked_sub(self.before)?;
+            Some((start, data.get(start..)?.strip_prefix(self.text)?))
+        })
+    }
+}
 
 /// What follows the first `"usage"` of an event.
 pub(crate) enum Usage {
@@ -23,15 +49,10 @@ pub(crate) enum Usage {
 }
 
 pub(crate) fn usage(data: &[u8]) -> Usage {
-    let Some(start) = memmem::find(data, USAGE) else {
-        return Usage::Missing;
-    };
-    let colon = start + USAGE.len();
-    let rest = data.get(colon..).unwrap_or_default();
-    if rest.starts_with(NULL) {
-        Usage::Null(start..colon + NULL.len())
-    } else {
-        Usage::Worth
+    match USAGE.places_in(data).next() {
+        None => Usage::Missing,
+        Some((start, value)) if value.starts_with(NULL) => Usage::Null(start..start + USAGE.text.len() + NULL.len()),
+        Some(_) => Usage::Worth,
     }
 }
 
@@ -40,8 +61,7 @@ pub(crate) fn usage(data: &[u8]) -> Usage {
 pub(crate) fn count(data: &[u8], seen: &mut Metered) -> bool {
     let mut bytes = 0;
     let mut deltas = 0_usize;
-    for start in memmem::find_iter(data, DELTA) {
-        let value = data.get(start + DELTA.len()..).unwrap_or_default();
+    for (_, value) in DELTA.places_in(data) {
         let counted = Reader::lenient(value).and_then(|mut reader| reader.count_text(&mut bytes));
         if counted.is_err() {
             return false;

@@ -433,7 +433,7 @@ impl Meter {
         }
     }
 
-    /// What was kept back, once the upstream has ended.
+    /// What was kept back, once the upstream has ended. A whole body is read now, and not again.
     pub fn rest(&mut self) -> Bytes {
         let splitter = match &mut self.form {
             Form::Stream(splitter) => splitter,
@@ -442,7 +442,12 @@ impl Meter {
                 return Bytes::new();
             }
             Form::Withheld { whole, show } => return show(&whole.split()),
-            Form::Unread | Form::Sought(_) | Form::Body { .. } => return Bytes::new(),
+            Form::Sought(_) | Form::Body { .. } => {
+                self.seen = self.metered();
+                self.form = Form::Unread;
+                return Bytes::new();
+            }
+            Form::Unread => return Bytes::new(),
         };
         let form = splitter.form();
         let rest = splitter.rest();

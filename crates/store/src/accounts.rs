@@ -19,12 +19,13 @@ use crate::{
 };
 
 impl Store {
-    /// What is left of a grant, by provider.
+    /// What is left of a grant, by provider, once what has ended is settled.
     pub async fn accounts_of(
         &self,
         tenant_id: &TenantId,
         grant_id: &GrantId,
     ) -> Result<Vec<(ProviderId, Account)>, StoreError> {
+        self.settle_what_ended().await;
         let rows = sql("select provider, state from accounts
              where tenant_id = $1 and level = 'grant' and subject = $2 order by provider")
         .bind(tenant_id)

@@ -24,9 +24,6 @@ use http::{HeaderMap, StatusCode};
 use super::{error::GatewayError, upload::Delivery};
 use crate::app::App;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
 /// A reservation whose call is under way. Dropping it settles it.
 ///
 /// It is dropped when the answer ends, when the provider fails, when the client hangs up, when the
@@ -257,32 +254,12 @@ impl OpenReservation {
 }
 
 impl Drop for OpenReservation {
-    /// Step 7, on a task that shutdown waits for: the answer's last byte does not wait for it.
+    /// Step 7. The answer's last byte does not wait for it, and the caller's next reservation finds it
+    /// done.
     fn drop(&mut self) {
         let settlement = self.settlement();
         self.log(&settlement);
-        self.app.tasks.spawn(settle(self.app.clone(), settlement));
-    }
-}
-
-/// Settles, however long the store stays away; while it does, the hold stands. Once the broker is to
-/// stop there is one more attempt, and then recovery charges the hold.
-async fn settle(app: App, settlement: Settlement) {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let is_last = app.shutdown.is_cancelled();
-        let Err(error) = app.store.settle(settlement.clone(), app.clock.now()).await else {
-            return;
-        };
-        tracing::error!(call.id = %settlement.call_id, %error, is_last, "could not settle");
-        if is_last {
-            return;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = app.shutdown.cancelled() => {}
-        }
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        self.app.store.settle(settlement, self.app.clock.now());
     }
 }
 

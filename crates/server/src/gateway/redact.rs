@@ -23,6 +23,10 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 pub(super) struct Redactor {
     /// The spellings of the secret.
     spellings: Vec<Zeroizing<Vec<u8>>>,
+    /// How long the shortest of them is.
+    shortest: usize,
+    /// Which bytes there are in any of them.
+    alphabet: [bool; 256],
     held: BytesMut,
     has_found: bool,
 }
@@ -49,8 +53,20 @@ impl Redactor {
             add(for_urls.collect());
             add(core);
         }
+        let mut alphabet = [false; 256];
+        for byte in spellings.iter().flat_map(|spelling| spelling.iter()) {
+            if let Some(is_in) = alphabet.get_mut(usize::from(*byte)) {
+                *is_in = true;
+            }
+        }
         Self {
+            shortest: spellings
+                .iter()
+                .map(|spelling| spelling.len())
+                .min()
+                .unwrap_or(usize::MAX),
             spellings,
+            alphabet,
             held: BytesMut::new(),
             has_found: false,
         }
@@ -90,10 +106,31 @@ impl Redactor {
         }
     }
 
+    /// A spelling is a run of its alphabet longer than nearly any word of an answer, so that a look at
+    /// a byte here and there is enough to see that there is none.
     fn is_in(&self, bytes: &[u8]) -> bool {
-        self.spellings
-            .iter()
-            .any(|spelling| memmem::find(bytes, spelling).is_some())
+        let mut at = self.shortest - 1;
+        while let Some((before, from)) = bytes.split_at_checked(at)
+            && let Some(byte) = from.first()
+        {
+            if self.is_of_alphabet(*byte) {
+                let is_other = |byte: &u8| !self.is_of_alphabet(*byte);
+                let start = before.iter().rposition(is_other).map_or(0, |other| other + 1);
+                let end = at + from.iter().position(is_other).unwrap_or(from.len());
+                let run = bytes.get(start..end).unwrap_or_default();
+                let is_spelling = |spelling: &Zeroizing<Vec<u8>>| memmem::find(run, spelling).is_some();
+                if run.len() >= self.shortest && self.spellings.iter().any(is_spelling) {
+                    return true;
+                }
+                at = end;
+            }
+            at += self.shortest;
+        }
+        false
+    }
+
+    fn is_of_alphabet(&self, byte: u8) -> bool {
+        self.alphabet.get(usize::from(byte)).copied().unwrap_or_default()
     }
 
     fn overwrite(&mut self, bytes: &mut [u8]) {
@@ -111,6 +148,9 @@ impl Redactor {
 
     /// How many of the last bytes could be the beginning of a spelling.
     fn length_of_beginning_in(&self, bytes: &[u8]) -> usize {
+        if bytes.last().is_none_or(|last| !self.is_of_alphabet(*last)) {
+            return 0;
+        }
         let of_spelling = |spelling: &Zeroizing<Vec<u8>>| {
             let tail = bytes.get(bytes.len().saturating_sub(spelling.len() - 1)..)?;
             let start = memchr_iter(*spelling.first()?, tail)
@@ -216,6 +256,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn threat_131_a_key_is_found_wherever_it_stands(before in "[a-z0-9+~ \n\"]{0,90}", after in "[a-z0-9+~ \n\"]{0,90}") {
+            let text = format!("{before}{KEY}{after}");
+
+            let out = redacted(&[text.as_bytes()]);
+
+            let expected = format!("{before}{}{after}", "*".repeat(KEY.len()));
+            prop_assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+
         #[test]
         fn threat_131_a_key_split_anywhere_never_passes(
             first in 0..=KEY.len(),

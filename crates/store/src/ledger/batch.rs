@@ -10,6 +10,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeSet, HashMap},
+    sync::Arc,
 };
 
 use aipassport_domain::{
@@ -27,8 +28,14 @@ use super::{
 
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
-    Reserve { permit: Permit, now: Timestamp },
-    Settle { settlement: Settlement, now: Timestamp },
+    Reserve {
+        permit: Permit,
+        now: Timestamp,
+    },
+    Settle {
+        settlement: Arc<Settlement>,
+        now: Timestamp,
+    },
 }
 
 /// Names the account of a grant. Adapters lock these in one order, so that no two batches wait for
@@ -155,7 +162,7 @@ pub(crate) enum Outcome {
 
 #[derive(Debug)]
 pub(crate) struct Settled {
-    pub(crate) settlement: Settlement,
+    pub(crate) settlement: Arc<Settlement>,
     pub(crate) at: Timestamp,
     alerts: Vec<NewAlert>,
 }
@@ -260,7 +267,7 @@ impl Books {
         }
     }
 
-    fn settle(&mut self, key: &AccountKey, settlement: Settlement, now: Timestamp) -> Outcome {
+    fn settle(&mut self, key: &AccountKey, settlement: Arc<Settlement>, now: Timestamp) -> Outcome {
         // Whoever takes the open call away is the one who charges for it.
         let Some(held) = self.open_calls.remove(&key_of(&settlement)) else {
             return Outcome::NothingToSettle;

@@ -98,6 +98,7 @@ macro_rules! select_calls {
 
 impl Store {
     pub async fn call(&self, tenant_id: &TenantId, id: &CallId) -> Result<Option<CallRecord>, StoreError> {
+        self.settle_what_ended().await;
         let row = sql(select_calls!("where tenant_id = $1 and id = $2"))
             .bind(tenant_id)
             .bind(id)
@@ -113,6 +114,7 @@ impl Store {
         of: CallsOf<'_>,
         page: &CallPage,
     ) -> Result<Vec<CallRecord>, StoreError> {
+        self.settle_what_ended().await;
         let mut calls = Vec::new();
         for grant_id in self.grants_behind(tenant_id, of).await? {
             let (before, id) = match &page.before {
@@ -182,6 +184,7 @@ impl Store {
     }
 
     pub async fn usage_of_grant(&self, tenant_id: &TenantId, grant_id: &GrantId) -> Result<GrantUsage, StoreError> {
+        self.settle_what_ended().await;
         let row = sql("select cast(coalesce(sum(counted_requests), 0) as bigint) as requests,
                     cast(coalesce(sum(cost_nanos), 0) as bigint) as cost
              from calls where tenant_id = $1 and grant_id = $2")

@@ -41,7 +41,7 @@ use crate::{DatabaseUrl, Store, StoreError};
 
 /// Holds spending against a grant's limits before a call, and replaces the hold by the cost after it.
 ///
-/// Each method is one transaction.
+/// A reservation is one transaction, together with the settlements that ride with it.
 #[expect(
     async_fn_in_trait,
     reason = "the server names the concrete store; only tests are generic"
@@ -52,9 +52,17 @@ pub trait Ledger {
     /// A caller that goes away before it has the reservation holds nothing: it is released.
     async fn reserve(&self, permit: Permit, now: Timestamp) -> Result<Reservation, ReserveError>;
 
-    /// Replaces the hold of a call with its cost, once: settling it again changes nothing and is not
-    /// an error, so callers may retry.
-    async fn settle(&self, settlement: Settlement, now: Timestamp) -> Result<(), StoreError>;
+    /// Has the hold of a call replaced with its cost, once: settling it again changes nothing and is
+    /// not an error.
+    ///
+    /// Nobody waits for it: it is durable together with the next reservation, which finds it settled,
+    /// or a few milliseconds later. While the database is away it is tried again and the hold stands;
+    /// if the process dies first, recovery charges the hold.
+    fn settle(&self, settlement: Settlement, now: Timestamp);
+
+    /// Waits until every settlement that was handed over before is durable, or the database is found
+    /// to be away.
+    async fn settled(&self) -> Result<(), StoreError>;
 }
 
 /// Why nothing was held.
@@ -78,12 +86,24 @@ pub(crate) fn start(url: &DatabaseUrl, instance_id: &str) -> Result<Queue, Box<d
     }
 }
 
+impl Store {
+    /// Has what ended at this instance a moment ago written down, so that whoever looks after a call
+    /// finds it settled. Where that cannot be now they find the hold, which is as true.
+    pub(crate) async fn settle_what_ended(&self) {
+        let _ = self.settled().await;
+    }
+}
+
 impl Ledger for Store {
     async fn reserve(&self, permit: Permit, now: Timestamp) -> Result<Reservation, ReserveError> {
         self.ledger().reserve(permit, now).await
     }
 
-    async fn settle(&self, settlement: Settlement, now: Timestamp) -> Result<(), StoreError> {
-        self.ledger().settle(settlement, now).await
+    fn settle(&self, settlement: Settlement, now: Timestamp) {
+        self.ledger().settle(settlement, now);
+    }
+
+    async fn settled(&self) -> Result<(), StoreError> {
+        self.ledger().settled().await
     }
 }

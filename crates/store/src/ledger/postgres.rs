@@ -99,7 +99,7 @@ impl Writer {
     async fn run(&self, inbox: &mut Inbox, first: Message) {
         let (operations, waiters) = inbox.batch(first);
         if operations.is_empty() {
-            return;
+            return inbox.answer(waiters, Vec::new());
         }
         let mut attempts = 1;
         let result = loop {
@@ -109,7 +109,7 @@ impl Writer {
             }
         };
         match result {
-            Ok(outcomes) => waiters.answer(outcomes),
+            Ok(outcomes) => inbox.answer(waiters, outcomes),
             Err(Failed { error, doubtful }) => {
                 tracing::error!(%error, "the ledger could not commit; nothing was admitted");
                 inbox.fail(waiters, doubtful);

@@ -76,9 +76,11 @@ impl Store {
             if rows.is_empty() {
                 return Ok(recovered);
             }
-            let settlements = rows.iter().map(worst_case).collect::<Result<Vec<_>, _>>()?;
-            recovered += settlements.len();
-            self.ledger().settle_all(settlements, now).await?;
+            for row in &rows {
+                self.ledger().settle(worst_case(row)?, now);
+            }
+            recovered += rows.len();
+            self.ledger().settled().await?;
         }
     }
 

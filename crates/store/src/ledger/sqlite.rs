@@ -1,11 +1,13 @@
-//! The ledger on SQLite: one thread with one connection, and one commit for all who wait.
+//! The ledger on SQLite: one task with one connection, and one commit for all who wait.
 //!
-//! The thread blocks for one operation, takes what has queued up behind it, applies all of it in one
-//! transaction, commits once, and then answers. There is no timer: while one batch is on its way to
-//! the disk the next one gathers. If the process dies before the commit, nothing happened and nobody
-//! was told otherwise; after it, what was held is found by recovery and charged.
+//! The task waits for a reservation, takes what has queued up behind it and what rides with it, has
+//! all of it applied in one transaction and committed once, and then answers. Only the transaction
+//! has a thread to itself, for it blocks: whoever asks and is answered meets the task, at no more
+//! than the cost of a wake among tasks. While one batch is on its way to the disk the next one
+//! gathers. If the process dies before the commit, nothing happened and nobody was told otherwise;
+//! after it, what was held is found by recovery and charged.
 
-use std::{collections::BTreeSet, io, path::Path, thread, time::Duration};
+use std::{collections::BTreeSet, io, path::Path, time::Duration};
 
 use aipassport_domain::{
     audit::AuditEvent,
@@ -15,12 +17,13 @@ use aipassport_domain::{
     time::Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row, Statement, Transaction, TransactionBehavior, params};
+use tokio::task::spawn_blocking;
 
 use super::{
     alerts::{self, NewAlert},
     batch::{Books, Needs, Operation, Outcome, Settled},
     levels::{AboveKey, Levels},
-    queue::{Inbox, Message, Queue, queue},
+    queue::{Inbox, Queue, queue},
     rows::{integer, kind_and_data, other_usage, state_of},
 };
 use crate::turnstile::{Turnstile, View};
@@ -34,7 +37,7 @@ const STATEMENTS: usize = 16;
 pub(crate) fn start(path: &Path, instance_id: &str) -> io::Result<Queue> {
     let path = path.to_owned();
     let turnstile = Turnstile::of(&path).view()?;
-    start_with(move || open(&path), turnstile, instance_id)
+    Ok(start_with(move || open(&path), turnstile, instance_id))
 }
 
 /// Starts the writer on the connections that `open` makes: one, and another after each failure.
@@ -42,23 +45,54 @@ pub(crate) fn start_with(
     open: impl FnMut() -> rusqlite::Result<Connection> + Send + 'static,
     turnstile: View,
     instance_id: &str,
-) -> io::Result<Queue> {
-    let (queue, mut inbox) = queue();
-    let mut writer = Writer {
+) -> Queue {
+    let (queue, inbox) = queue();
+    let writer = Writer {
         open,
         connection: None,
         turnstile,
         instance_id: instance_id.to_owned(),
     };
-    thread::Builder::new().name("ledger".to_owned()).spawn(move || {
-        while let Some(first) = inbox.blocking_first() {
-            writer.turnstile.give_way();
-            writer.run(&mut inbox, first);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the store is below the tasks of the server; closing it waits for this one"
+    )]
+    tokio::spawn(write_batches(writer, inbox));
+    queue
+}
+
+async fn write_batches<F>(mut writer: Writer<F>, mut inbox: Inbox)
+where
+    F: FnMut() -> rusqlite::Result<Connection> + Send + 'static,
+{
+    while let Some(first) = inbox.first().await {
+        let (operations, waiters) = inbox.batch(first);
+        if operations.is_empty() {
+            inbox.answer(waiters, Vec::new());
+            continue;
         }
-        // Closed before the inbox, whose end is what tells that the writer has ended.
-        drop(writer);
-    })?;
-    Ok(queue)
+        let committing = spawn_blocking(move || {
+            writer.turnstile.give_way();
+            let committed = writer.commit(operations);
+            (writer, committed)
+        });
+        // Without its writer the ledger is away, and refuses.
+        let Ok((back, committed)) = committing.await else {
+            return;
+        };
+        writer = back;
+        match committed {
+            Ok(outcomes) => inbox.answer(waiters, outcomes),
+            Err(Failed { error, doubtful }) => {
+                tracing::error!(%error, "the ledger could not commit; nothing was admitted");
+                // Whatever ailed the connection, the next batch begins with a new one.
+                writer.connection = None;
+                inbox.fail(waiters, doubtful);
+            }
+        }
+    }
+    // Before the inbox, whose end is what tells that the writer has ended.
+    drop(writer);
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {
@@ -91,22 +125,6 @@ impl From<rusqlite::Error> for Failed {
 }
 
 impl<F: FnMut() -> rusqlite::Result<Connection>> Writer<F> {
-    fn run(&mut self, inbox: &mut Inbox, first: Message) {
-        let (operations, waiters) = inbox.batch(first);
-        if operations.is_empty() {
-            return;
-        }
-        match self.commit(operations) {
-            Ok(outcomes) => waiters.answer(outcomes),
-            Err(Failed { error, doubtful }) => {
-                tracing::error!(%error, "the ledger could not commit; nothing was admitted");
-                // Whatever ailed the connection, the next batch begins with a new one.
-                self.connection = None;
-                inbox.fail(waiters, doubtful);
-            }
-        }
-    }
-
     fn commit(&mut self, operations: Vec<Operation>) -> Result<Vec<Outcome>, Failed> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
@@ -270,7 +288,7 @@ fn write_admitted(admit: &mut Statement<'_>, reservation: &Reservation, instance
 }
 
 fn write_settled(settle: &mut Statement<'_>, settled: &Settled) -> rusqlite::Result<()> {
-    let Settlement { usage, .. } = &settled.settlement;
+    let usage = &settled.settlement.usage;
     settle.execute(params![
         settled.settlement.tenant_id.as_str(),
         settled.settlement.call_id.as_str(),

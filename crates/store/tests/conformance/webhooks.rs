@@ -10,7 +10,7 @@ use aipassport_domain::{
 use aipassport_store::{FormerSecret, LeasedDelivery, Ledger, LimitsOf, Message, Webhook};
 
 use crate::{
-    ledger::{budget, cost, permit, requests},
+    ledger::{SettleNow, budget, cost, permit, requests},
     support::{World, event, in_parallel, on_both_engines},
 };
 
@@ -56,7 +56,7 @@ impl World {
     async fn alert(&self, grant: &str) {
         let grant = self.granted_with(grant, budget(100)).await;
         let held = self.store.reserve(permit(&grant, grant.id.as_str(), 50), NOW).await;
-        self.store.settle(cost(&held.unwrap(), 50), NOW).await.unwrap();
+        self.store.settle_now(cost(&held.unwrap(), 50), NOW).await.unwrap();
     }
 
     async fn lease(&self, id: &str, now: Timestamp) -> Option<LeasedDelivery> {
@@ -112,7 +112,7 @@ async fn an_alert_of_64_parallel_settlements_is_queued_once_for_each_webhook_of_
 
         in_parallel(64, |number| {
             let (store, settlement) = (world.store.clone(), cost(&open[number], 1));
-            async move { store.settle(settlement, NOW).await.unwrap() }
+            async move { store.settle_now(settlement, NOW).await.unwrap() }
         })
         .await;
 
@@ -368,7 +368,7 @@ async fn a_webhook_that_is_removed_while_alerts_are_queued_fails_none_of_them() 
                 });
                 let id = WebhookId::new(id);
                 let (settled, removed) =
-                    tokio::join!(store.settle(settlement, NOW), store.remove_webhook(&id, &removed));
+                    tokio::join!(store.settle_now(settlement, NOW), store.remove_webhook(&id, &removed));
                 settled.unwrap();
                 assert!(removed.unwrap());
             }

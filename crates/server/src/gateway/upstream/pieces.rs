@@ -18,6 +18,8 @@ use crate::{gateway::redact::Redactor, outbound::Origin};
 
 /// What is ready is handed on as one piece, up to this size.
 const LARGEST_PIECE: usize = 64 * 1024;
+/// Where there are several frames there are many: room for them is made once.
+const SEVERAL_FRAMES: usize = 16 * 1024;
 
 /// The rest of an answer. Dropping it before its end closes the connection, and so tells the
 /// provider to stop.
@@ -205,7 +207,7 @@ impl Coalesced {
         if !self.more.is_empty() {
             self.more.extend_from_slice(&frame);
         } else if let Some(first) = self.first.take() {
-            self.more.reserve(first.len() + frame.len());
+            self.more.reserve(SEVERAL_FRAMES.max(first.len() + frame.len()));
             self.more.extend_from_slice(&first);
             self.more.extend_from_slice(&frame);
         } else {

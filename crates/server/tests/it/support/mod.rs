@@ -21,7 +21,7 @@ use aipassport_domain::{
     secret::Secret,
     time::Timestamp,
 };
-use aipassport_store::{Finding, Store, User};
+use aipassport_store::{Finding, Ledger, Store, User};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -202,6 +202,8 @@ impl TestBroker {
         while !self.app.tasks.is_empty() {
             tokio::task::yield_now().await;
         }
+        // A store that is away or closed has settled what it could.
+        let _ = self.app.store.settled().await;
     }
 
     /// Begins to stop the broker; the future ends when it has stopped.

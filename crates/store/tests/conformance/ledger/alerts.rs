@@ -12,7 +12,7 @@ use aipassport_domain::{
 use aipassport_store::{AccountOf, AlertRecord, AlertsOf, Ledger, LimitsOf};
 
 use super::{
-    budget, cost,
+    SettleNow, budget, cost,
     levels::{app, user},
     permit, requests,
 };
@@ -31,7 +31,7 @@ impl World {
     async fn spend(&self, grant: &Grant, id: &str, nanos: i64) {
         let held = self.store.reserve(permit(grant, id, nanos), NOW).await.unwrap();
         for _ in 0..2 {
-            self.store.settle(cost(&held, nanos), NOW).await.unwrap();
+            self.store.settle_now(cost(&held, nanos), NOW).await.unwrap();
         }
     }
 
@@ -139,7 +139,7 @@ async fn threat_147_what_stopped_a_call_is_told_and_audited_once_by_whatever_com
             let settlement = open.get(number).map(|held| cost(held, 25));
             async move {
                 if let Some(settlement) = settlement {
-                    store.settle(settlement, NOW).await.unwrap();
+                    store.settle_now(settlement, NOW).await.unwrap();
                     return;
                 }
                 let refused = store.reserve(permit(&grant, &format!("e {number}"), 10), NOW).await;
@@ -171,7 +171,7 @@ async fn a_new_window_and_a_raised_limit_tell_anew() {
         let tomorrow = NOW.plus_seconds(86_400);
         for id in ["one", "two"] {
             let held = world.store.reserve(permit(&grant, id, 1), tomorrow).await.unwrap();
-            world.store.settle(cost(&held, 1), tomorrow).await.unwrap();
+            world.store.settle_now(cost(&held, 1), tomorrow).await.unwrap();
         }
 
         let alerts = world.alerts("user", false).await;

@@ -7,7 +7,7 @@ use aipassport_store::{DatabaseUrl, Ledger, ReserveError, Store};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use tokio::time::timeout;
 
-use super::{budget, cost, permit};
+use super::{SettleNow, budget, cost, permit};
 use crate::{
     postgres,
     support::{World, in_parallel, on_both_engines},
@@ -31,13 +31,18 @@ async fn threat_171_a_call_whose_intent_cannot_be_audited_is_not_admitted() {
         world.run("alter table audit_events rename to audit_events_away").await;
         let refused = world.store.reserve(permit(&grant, "during", 10), NOW).await;
         assert_eq!(refused, Err(ReserveError::Unavailable));
-        assert!(world.store.settle(cost(&held, 5), NOW).await.is_err());
-        world.run("alter table audit_events_away rename to audit_events").await;
-
+        assert!(world.store.settle_now(cost(&held, 5), NOW).await.is_err());
         world.assert_sound().await;
         assert_eq!(world.balance(&grant.id).await.reserved, 10);
-        world.store.reserve(permit(&grant, "after", 10), NOW).await.unwrap();
-        world.store.settle(cost(&held, 5), NOW).await.unwrap();
+        world.run("alter table audit_events_away rename to audit_events").await;
+
+        world.store.reserve(permit(&grant, "after", 20), NOW).await.unwrap();
+        let balance = world.balance(&grant.id).await;
+        assert_eq!(
+            (balance.used, balance.reserved),
+            (5, 20),
+            "it was settled with the next call"
+        );
         world.assert_sound().await;
     })
     .await;
@@ -113,14 +118,12 @@ async fn threat_141_a_postgresql_that_goes_away_admits_nothing_and_is_used_again
         ))
         .await;
         let refused = world.store.reserve(permit(&grant, "during", 10), NOW).await;
-        let unsettled = world.store.settle(cost(&held, 5), NOW).await;
+        let unsettled = world.store.settle_now(cost(&held, 5), NOW).await;
         on_server(format!("alter database {name} allow_connections true")).await;
 
         assert_eq!(refused, Err(ReserveError::Unavailable));
         assert!(unsettled.is_err());
         world.store.reserve(permit(&grant, "after", 10), NOW).await.unwrap();
-        world.store.settle(cost(&held, 5), NOW).await.unwrap();
-        world.store.settle(cost(&held, 5), NOW).await.unwrap();
         // The other connections of the store find out one by one that they were cut.
         while world.store.heartbeat(NOW).await.is_err() {}
         world.assert_sound().await;
@@ -149,7 +152,7 @@ async fn a_postgresql_that_was_restarted_while_nobody_asked_fails_nobody() {
         // A connection in steady use is not looked at: the pool's own time has to pass.
         tokio::time::sleep(Duration::from_millis(1_100)).await;
 
-        world.store.settle(cost(&held, 5), NOW).await.unwrap();
+        world.store.settle_now(cost(&held, 5), NOW).await.unwrap();
         world.add_user("ana").await;
         let found = in_parallel(8, |_| users(world.store.clone())).await;
         assert!(found.iter().all(|users| users.len() == 2));

@@ -20,7 +20,7 @@ use aipassport_domain::{
 use aipassport_store::{DatabaseUrl, Ledger, LimitsOf, Store};
 
 use super::{
-    assert_sound, budget, cost,
+    SettleNow, assert_sound, budget, cost,
     levels::{app, user},
     permit,
 };
@@ -143,7 +143,7 @@ async fn the_process_that_is_killed() {
                 let id = format!("{life}-{caller}-{number}");
                 let held = store.reserve(permit(&grant, &id, 1_000), NOW).await.unwrap();
                 say(&format!("held {id} ."));
-                store.settle(cost(&held, number % 1_000), NOW).await.unwrap();
+                store.settle_now(cost(&held, number % 1_000), NOW).await.unwrap();
                 say(&format!("settled {id} {} .", number % 1_000));
             }
         }

@@ -13,7 +13,7 @@ use aipassport_domain::{
 };
 use aipassport_store::{Ledger, LimitsOf, ReserveError};
 
-use super::{budget, cost, permit, requests};
+use super::{SettleNow, budget, cost, permit, requests};
 use crate::support::{World, event, on_both_engines};
 
 pub fn app(user_id: &str, client_id: &str) -> LimitsOf {
@@ -94,7 +94,11 @@ async fn a_limit_of_a_level_counts_the_calls_of_all_grants_beneath_it_and_of_no_
         for (grant, held) in grants.iter().zip([1, 20, 300, 4]) {
             let reservation = world.store.reserve(permit(grant, grant.id.as_str(), held), NOW).await;
             if held == 20 {
-                world.store.settle(cost(&reservation.unwrap(), 10), NOW).await.unwrap();
+                world
+                    .store
+                    .settle_now(cost(&reservation.unwrap(), 10), NOW)
+                    .await
+                    .unwrap();
             }
         }
 
@@ -118,7 +122,7 @@ async fn threat_144_a_new_limit_counts_what_was_spent_and_held_before_it() {
             .reserve(permit(&grant, "past", 100), last_week)
             .await
             .unwrap();
-        world.store.settle(cost(&past, 40), last_week).await.unwrap();
+        world.store.settle_now(cost(&past, 40), last_week).await.unwrap();
         let open = world.store.reserve(permit(&grant, "open", 30), NOW).await.unwrap();
         let limits = Limits {
             budget: [
@@ -147,7 +151,7 @@ async fn threat_144_a_new_limit_counts_what_was_spent_and_held_before_it() {
             (refusal.rule, refusal.state.window),
             (LimitRule::Budget, Some(Period::DAY))
         );
-        world.store.settle(cost(&open, 25), NOW).await.unwrap();
+        world.store.settle_now(cost(&open, 25), NOW).await.unwrap();
         world.assert_sound().await;
         world.store.reserve(permit(&grant, "fits", 25), NOW).await.unwrap();
         world.assert_sound().await;
@@ -235,8 +239,8 @@ async fn a_limit_that_is_used_up_is_audited_once_at_its_level() {
         world.limit(&user("user"), &requests(1)).await;
 
         let held = world.store.reserve(permit(&grant, "last", 1), NOW).await.unwrap();
-        world.store.settle(cost(&held, 1), NOW).await.unwrap();
-        world.store.settle(cost(&held, 1), NOW).await.unwrap();
+        world.store.settle_now(cost(&held, 1), NOW).await.unwrap();
+        world.store.settle_now(cost(&held, 1), NOW).await.unwrap();
 
         let events = world.store.events(&world.tenant, 0, 1_000).await.unwrap();
         let reached: Vec<Happened> = events
@@ -264,7 +268,7 @@ async fn a_level_whose_account_cannot_be_read_refuses_its_calls_and_settles_them
             .await;
 
         let refused = world.store.reserve(permit(&grant, "refused", 1), NOW).await;
-        world.store.settle(cost(&held, 5), NOW).await.unwrap();
+        world.store.settle_now(cost(&held, 5), NOW).await.unwrap();
 
         assert_eq!(refused, Err(ReserveError::Unavailable));
         assert_eq!(world.balance(&grant.id).await.used, 5);
@@ -283,7 +287,7 @@ async fn a_call_of_an_account_that_cannot_be_read_is_settled_above_it() {
             .tamper("update accounts set state = '?' where level = 'grant'")
             .await;
 
-        world.store.settle(cost(&held, 5), NOW).await.unwrap();
+        world.store.settle_now(cost(&held, 5), NOW).await.unwrap();
 
         let account = world.account_of(&user("user")).await;
         assert_eq!((standing(&account), account.in_flight()), ((nanos(5), nanos(0)), 0));
@@ -299,7 +303,7 @@ async fn the_invariant_check_finds_what_was_tampered_with_at_every_level() {
             world.limit(&of, &budget(100)).await;
         }
         let held = world.store.reserve(permit(&grant, "call", 10), NOW).await.unwrap();
-        world.store.settle(cost(&held, 5), NOW).await.unwrap();
+        world.store.settle_now(cost(&held, 5), NOW).await.unwrap();
         world.assert_sound().await;
 
         world

@@ -24,7 +24,7 @@ use aipassport_domain::{
     time::Timestamp,
     usage::{TruthLabel, Usage},
 };
-use aipassport_store::Store;
+use aipassport_store::{Ledger, Store, StoreError};
 
 use crate::support::{World, event};
 
@@ -126,6 +126,17 @@ pub fn permit(grant: &Grant, id: &str, nanos: i64) -> Permit {
     };
     fixtures::permit_for(grant, CallId::new(id), ceiling)
 }
+
+/// For those who look at what came of it.
+pub trait SettleNow: Ledger {
+    /// Settles, and waits until that is durable.
+    async fn settle_now(&self, settlement: Settlement, now: Timestamp) -> Result<(), StoreError> {
+        self.settle(settlement, now);
+        self.settled().await
+    }
+}
+
+impl<L: Ledger> SettleNow for L {}
 
 /// What a completed call cost, as its provider reported it.
 pub fn cost(held: &Reservation, nanos: i64) -> Settlement {

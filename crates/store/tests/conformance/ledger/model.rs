@@ -24,7 +24,7 @@ use proptest::{
 };
 use tokio::{runtime::Handle, task::block_in_place};
 
-use super::{account, assert_sound, cost};
+use super::{SettleNow, account, assert_sound, cost};
 use crate::support::{World, event, on_both_engines};
 
 const HOUR: i64 = 3_600_000;
@@ -253,7 +253,7 @@ impl Ledger for Model {
         Ok(fixtures::reservation(permit, held, 0))
     }
 
-    async fn settle(&self, settlement: Settlement, _: Timestamp) -> Result<(), StoreError> {
+    fn settle(&self, settlement: Settlement, _: Timestamp) {
         for call in self
             .calls
             .borrow_mut()
@@ -263,6 +263,9 @@ impl Ledger for Model {
             let counted = u64::from(settlement.counts_as_request());
             call.settled = call.settled.or(Some((settlement.cost.nanos().unsigned_abs(), counted)));
         }
+    }
+
+    async fn settled(&self) -> Result<(), StoreError> {
         Ok(())
     }
 }
@@ -504,7 +507,7 @@ impl<'a> Game<'a> {
                 label: TruthLabel::WorstCase,
                 ..full
             };
-            self.model.settle(crashed, self.now).await.unwrap();
+            self.model.settle(crashed, self.now);
         }
     }
 
@@ -555,8 +558,8 @@ impl<'a> Game<'a> {
             0 => held.released(),
             percent => cost(held, held.held.amount.nanos() * percent / 100),
         };
-        self.model.settle(settlement.clone(), self.now).await.unwrap();
-        self.world.store.settle(settlement, self.now).await.unwrap();
+        self.model.settle(settlement.clone(), self.now);
+        self.world.store.settle_now(settlement, self.now).await.unwrap();
     }
 
     async fn compare(&self) {

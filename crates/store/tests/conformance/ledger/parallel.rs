@@ -23,7 +23,7 @@ use aipassport_store::{DatabaseUrl, Ledger, LimitsOf, ReserveError, Store};
 use tokio::task::JoinSet;
 
 use super::{
-    assert_sound, budget, cost,
+    SettleNow, assert_sound, budget, cost,
     levels::{app, concurrency, user},
     permit, requests,
 };
@@ -240,7 +240,7 @@ async fn threat_144_limits_of_every_level_change_under_calls_that_are_made() {
                             .reserve(permit(&grant, &format!("{caller} {number}"), HELD), NOW)
                             .await
                         {
-                            Ok(held) => store.settle(cost(&held, HELD / 3), NOW).await.unwrap(),
+                            Ok(held) => store.settle_now(cost(&held, HELD / 3), NOW).await.unwrap(),
                             Err(ReserveError::Limit(_)) => {}
                             Err(other) => panic!("{other:?}"),
                         }
@@ -314,8 +314,8 @@ async fn threat_148_what_the_calls_came_to_is_what_the_accounts_say() {
                         };
                         let nanos = i64::try_from((caller * 31 + number * 17) % 1_000).unwrap();
                         let settled = tokio::join!(
-                            store.settle(cost(&held, nanos), NOW),
-                            other.settle(cost(&held, nanos), NOW)
+                            store.settle_now(cost(&held, nanos), NOW),
+                            other.settle_now(cost(&held, nanos), NOW)
                         );
                         assert!(matches!(settled, (Ok(()), Ok(()))), "{settled:?}");
                         *charged.entry(grant.id.clone()).or_insert(0) += nanos;
@@ -339,7 +339,7 @@ async fn threat_148_what_the_calls_came_to_is_what_the_accounts_say() {
 async fn give_back(instances: &[Store], held: Vec<Reservation>) {
     let settled = in_parallel(held.len(), |number| {
         let (store, released) = (instances[number % instances.len()].clone(), held[number].released());
-        async move { store.settle(released, NOW).await }
+        async move { store.settle_now(released, NOW).await }
     })
     .await;
     assert!(settled.iter().all(Result::is_ok), "{settled:?}");
@@ -359,7 +359,7 @@ async fn whoever_changes_something_gets_a_turn_however_busy_the_ledger_is() {
                         return;
                     }
                     let held = store.reserve(permit(&grant, &format!("{caller} {number}"), HELD), NOW);
-                    store.settle(held.await.unwrap().released(), NOW).await.unwrap();
+                    store.settle_now(held.await.unwrap().released(), NOW).await.unwrap();
                 }
             });
         }

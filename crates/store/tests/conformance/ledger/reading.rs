@@ -10,7 +10,7 @@ use aipassport_domain::{
 };
 use aipassport_store::{CallPage, CallRecord, CallsOf, Ledger, RefusalCount};
 
-use super::{budget, cost, permit};
+use super::{SettleNow, budget, cost, permit};
 use crate::support::{World, on_both_engines};
 
 const ALL: CallPage = CallPage {
@@ -87,7 +87,7 @@ async fn spending_is_added_up_by_the_days_of_the_users_zone() {
             held.push(world.store.reserve(call, midnight.plus_seconds(seconds)).await.unwrap());
         }
         for (held, nanos) in held.iter().zip([1, 20, 300]) {
-            world.store.settle(cost(held, nanos), midnight).await.unwrap();
+            world.store.settle_now(cost(held, nanos), midnight).await.unwrap();
         }
 
         let user = UserId::new("user");
@@ -180,7 +180,7 @@ async fn usage_is_read_as_it_was_settled_in_every_class() {
                 usage: usages[number],
                 ..cost(&held[number], 1)
             };
-            world.store.settle(settlement, NOW)
+            world.store.settle_now(settlement, NOW)
         };
         let settled = tokio::join!(settle(0), settle(1), settle(2));
 

@@ -3,7 +3,7 @@
 use aipassport_domain::{audit::CallOutcome, fixtures::NOW, policy::Permit, usage::TruthLabel};
 use aipassport_store::{Fault, Ledger, Store};
 
-use super::{Balance, budget, cost, permit};
+use super::{Balance, SettleNow, budget, cost, permit};
 use crate::support::{World, in_parallel, on_both_engines};
 
 impl World {
@@ -89,7 +89,7 @@ async fn threat_140_a_settlement_that_comes_after_recovery_changes_nothing() {
         let held = slow.reserve(permit(&grant, "slow", 80), NOW).await.unwrap();
 
         assert_eq!(world.store.recover_all_others(NOW).await.unwrap(), 1);
-        slow.settle(cost(&held, 10), NOW).await.unwrap();
+        slow.settle_now(cost(&held, 10), NOW).await.unwrap();
 
         assert_eq!(world.balance(&grant.id).await.used, 80);
         world.assert_sound().await;
@@ -104,11 +104,11 @@ async fn a_store_that_is_closed_finishes_what_it_was_asked_and_refuses_the_rest(
         let store = Store::open(&world.url, "closing").await.unwrap();
         let held = store.reserve(permit(&grant, "call", 80), NOW).await.unwrap();
 
-        let (settled, ()) = tokio::join!(store.settle(cost(&held, 10), NOW), store.close());
+        let (settled, ()) = tokio::join!(store.settle_now(cost(&held, 10), NOW), store.close());
 
         assert!(settled.is_ok());
         assert!(store.reserve(permit(&grant, "late", 1), NOW).await.is_err());
-        assert!(store.settle(cost(&held, 10), NOW).await.is_err());
+        assert!(store.settle_now(cost(&held, 10), NOW).await.is_err());
         assert_eq!(world.balance(&grant.id).await.used, 10);
     })
     .await;
@@ -119,7 +119,7 @@ async fn the_invariant_check_finds_what_was_tampered_with() {
     on_both_engines(async |world| {
         let grant = world.granted_with("one", budget(100)).await;
         let held = world.store.reserve(permit(&grant, "settled", 10), NOW).await.unwrap();
-        world.store.settle(cost(&held, 5), NOW).await.unwrap();
+        world.store.settle_now(cost(&held, 5), NOW).await.unwrap();
         world.store.reserve(permit(&grant, "open", 20), NOW).await.unwrap();
         world.assert_sound().await;
 

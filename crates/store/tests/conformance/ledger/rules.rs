@@ -16,7 +16,7 @@ use aipassport_domain::{
 use aipassport_store::{Ledger, ReserveError};
 use tokio::time::timeout;
 
-use super::{Balance, budget, cost, permit, requests};
+use super::{Balance, SettleNow, budget, cost, permit, requests};
 use crate::support::{World, event, on_both_engines};
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn a_hold_is_written_with_its_intent_and_replaced_by_the_cost() {
         let settlement = cost(&held, 25);
         world
             .store
-            .settle(settlement.clone(), NOW.plus_seconds(1))
+            .settle_now(settlement.clone(), NOW.plus_seconds(1))
             .await
             .unwrap();
 
@@ -63,9 +63,9 @@ async fn settling_twice_charges_once() {
         let grant = world.granted_with("one", budget(100)).await;
         let held = world.store.reserve(permit(&grant, "call", 80), NOW).await.unwrap();
 
-        world.store.settle(cost(&held, 25), NOW).await.unwrap();
-        world.store.settle(cost(&held, 25), NOW).await.unwrap();
-        world.store.settle(cost(&held, 99), NOW).await.unwrap();
+        world.store.settle_now(cost(&held, 25), NOW).await.unwrap();
+        world.store.settle_now(cost(&held, 25), NOW).await.unwrap();
+        world.store.settle_now(cost(&held, 99), NOW).await.unwrap();
 
         assert_eq!(world.balance(&grant.id).await.used, 25);
         assert_eq!(world.call("call").await.settled.unwrap().cost.nanos(), 25);
@@ -86,8 +86,8 @@ async fn settling_what_was_never_held_or_is_held_elsewhere_changes_nothing() {
         let mut elsewhere = cost(&held, 10);
         elsewhere.grant_id = other.id.clone();
 
-        world.store.settle(unknown, NOW).await.unwrap();
-        world.store.settle(elsewhere, NOW).await.unwrap();
+        world.store.settle_now(unknown, NOW).await.unwrap();
+        world.store.settle_now(elsewhere, NOW).await.unwrap();
 
         assert_eq!(world.balance(&grant.id).await.reserved, 80);
         assert_eq!(world.balance(&other.id).await.used, 0);
@@ -126,7 +126,7 @@ async fn a_failed_call_gives_everything_back() {
         let held = world.store.reserve(permit(&grant, "call", 80), NOW).await.unwrap();
         assert!(world.store.reserve(permit(&grant, "second", 1), NOW).await.is_err());
 
-        world.store.settle(held.released(), NOW).await.unwrap();
+        world.store.settle_now(held.released(), NOW).await.unwrap();
 
         assert!(world.store.reserve(permit(&grant, "third", 1), NOW).await.is_ok());
         assert_eq!(
@@ -207,7 +207,7 @@ async fn a_revoked_grant_admits_nothing_and_its_open_calls_are_settled() {
         });
         world.store.revoke_grant(&grant.id, &revoked).await.unwrap();
         let refused = world.store.reserve(permit(&grant, "next", 1), NOW).await;
-        world.store.settle(cost(&held, 30), NOW).await.unwrap();
+        world.store.settle_now(cost(&held, 30), NOW).await.unwrap();
 
         assert_eq!(refused, Err(ReserveError::Stale));
         assert_eq!(world.balance(&grant.id).await.used, 30);
@@ -247,7 +247,7 @@ async fn threat_142_a_window_that_ended_is_charged_for_its_own_calls() {
             .await
             .unwrap();
         let stepped_back = world.store.reserve(permit(&grant, "today again", 10), NOW).await;
-        world.store.settle(cost(&held, 5), tomorrow).await.unwrap();
+        world.store.settle_now(cost(&held, 5), tomorrow).await.unwrap();
 
         assert!(matches!(stepped_back, Err(ReserveError::Limit(_))), "{stepped_back:?}");
         world.assert_sound().await;
@@ -264,7 +264,7 @@ async fn threat_144_limits_lowered_below_what_is_spent_stop_the_next_call_and_se
         let lowered = world.limited(&grant, budget(10)).await;
         world.assert_sound().await;
         assert!(world.store.reserve(permit(&lowered, "next", 1), NOW).await.is_err());
-        world.store.settle(cost(&held, 70), NOW).await.unwrap();
+        world.store.settle_now(cost(&held, 70), NOW).await.unwrap();
         world.assert_sound().await;
         let raised = world.limited(&lowered, budget(71)).await;
 
@@ -285,8 +285,8 @@ async fn threat_147_a_limit_that_is_used_up_is_audited_once() {
         }
 
         for held in &held {
-            world.store.settle(cost(held, 50), NOW).await.unwrap();
-            world.store.settle(cost(held, 50), NOW).await.unwrap();
+            world.store.settle_now(cost(held, 50), NOW).await.unwrap();
+            world.store.settle_now(cost(held, 50), NOW).await.unwrap();
         }
         assert!(world.store.reserve(permit(&grant, "three", 1), NOW).await.is_err());
 
@@ -340,13 +340,48 @@ async fn an_account_that_cannot_be_read_refuses_its_own_calls_alone() {
         let (refused, admitted, settled) = tokio::join!(
             world.store.reserve(permit(&broken, "refused", 1), NOW),
             world.store.reserve(permit(&sound, "admitted", 1), NOW),
-            world.store.settle(cost(&held, 5), NOW),
+            world.store.settle_now(cost(&held, 5), NOW),
         );
 
         assert_eq!(refused, Err(ReserveError::Unavailable));
         assert!(admitted.is_ok() && settled.is_ok());
         let cost = world.call("held").await.settled.map(|settled| settled.cost.nanos());
         assert_eq!(cost, Some(5));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_calls_again_finds_the_call_before_settled_though_nobody_waited_for_it() {
+    on_both_engines(async |world| {
+        let mut limits = budget(1_000);
+        limits.concurrency = Some(1);
+        let grant = world.granted_with("one", limits).await;
+
+        for number in 0..100 {
+            let call = permit(&grant, &format!("call {number}"), 900);
+            let held = world.store.reserve(call, NOW).await.unwrap();
+            world.store.settle(cost(&held, 1), NOW);
+        }
+
+        world.store.settled().await.unwrap();
+        assert_eq!(world.balance(&grant.id).await.used, 100);
+        world.assert_sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_settlement_that_no_call_comes_after_is_durable_a_moment_later() {
+    on_both_engines(async |world| {
+        let grant = world.granted_with("one", budget(100)).await;
+        let held = world.store.reserve(permit(&grant, "last", 80), NOW).await.unwrap();
+
+        world.store.settle(cost(&held, 5), NOW);
+
+        let settled = async { while world.balance(&grant.id).await.reserved > 0 {} };
+        timeout(Duration::from_secs(10), settled).await.unwrap();
+        world.assert_sound().await;
     })
     .await;
 }
@@ -362,13 +397,13 @@ async fn a_caller_that_goes_away_leaves_no_hold() {
             let reserving = world.store.reserve(permit(&grant, &format!("gone {call}"), 1_000), NOW);
             // Some are not admitted yet, some just were, and the answer of some is on its way.
             if let Ok(answered) = timeout(Duration::from_micros(call * 10), reserving).await {
-                world.store.settle(answered.unwrap().released(), NOW).await.unwrap();
+                world.store.settle_now(answered.unwrap().released(), NOW).await.unwrap();
             }
         }
 
         // Whatever was dropped without being taken goes back with the next batch at the latest.
         let held = world.store.reserve(permit(&grant, "stays", 1_000), NOW).await.unwrap();
-        world.store.settle(cost(&held, 1), NOW).await.unwrap();
+        world.store.settle_now(cost(&held, 1), NOW).await.unwrap();
         let held = world
             .store
             .reserve(permit(&grant, "stays too", 1_000), NOW)
@@ -377,7 +412,7 @@ async fn a_caller_that_goes_away_leaves_no_hold() {
 
         let balance = world.balance(&grant.id).await;
         assert_eq!((balance.in_flight, balance.reserved), (1, 1_000), "{balance:?}");
-        world.store.settle(cost(&held, 1), NOW).await.unwrap();
+        world.store.settle_now(cost(&held, 1), NOW).await.unwrap();
         world.assert_sound().await;
         let user = UserId::new("user");
         assert!(world.calls_not_settled(&user).await.is_empty());

@@ -13,7 +13,7 @@ use aipassport_domain::{
 use aipassport_store::{Ledger, LimitsOf};
 
 use super::{
-    account, cost,
+    SettleNow, account, cost,
     levels::{app, user},
     permit,
 };
@@ -32,7 +32,7 @@ impl World {
 
     async fn spent(&self, grant: &Grant, id: &str, nanos: i64, at: Timestamp) {
         let held = self.store.reserve(permit(grant, id, nanos), at).await.unwrap();
-        self.store.settle(cost(&held, nanos), at).await.unwrap();
+        self.store.settle_now(cost(&held, nanos), at).await.unwrap();
     }
 
     async fn todays(&self, of: &LimitsOf) -> (Amount, Amount) {
@@ -95,7 +95,7 @@ async fn threat_142_a_day_by_another_clock_counts_every_call_that_falls_into_it(
             world.assert_sound().await;
         }
 
-        world.store.settle(cost(&open, 5), NOW).await.unwrap();
+        world.store.settle_now(cost(&open, 5), NOW).await.unwrap();
         assert_eq!(world.todays(&levels[1]).await, nanos(25, 0));
         world.assert_sound().await;
     })
@@ -152,7 +152,7 @@ async fn calls_that_are_made_while_the_clock_moves_are_counted() {
                     .await
                     .unwrap();
                 if number % 2 == 0 {
-                    store.settle(cost(&held, 3), NOW).await.unwrap();
+                    store.settle_now(cost(&held, 3), NOW).await.unwrap();
                 }
             }
         })
