@@ -8,7 +8,7 @@ import { chromium } from "playwright-core";
 const [given, executablePath] = process.argv.slice(2);
 const { broker, name, password, authorize, authorizeV6, grant } = JSON.parse(given);
 const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
-const PAGES = ["/apps", `/apps/${grant}`, `/apps/${grant}/limits`, "/apps/register", "/keys", "/activity", "/settings"];
+const PAGES = ["/apps", `/apps/${grant}`, `/apps/${grant}/limits`, "/apps/register", "/keys", "/limits", "/activity", "/settings"];
 
 const browser = await chromium.launch({
   executablePath,

@@ -117,6 +117,27 @@ class CommandLine(unittest.TestCase):
         self.assertFalse(self.broker.command("user", "resume", "ben")["is_suspended"])
         self.assertEqual(call(), 200)
 
+    def test_limits_above_grants_are_set_kept_and_removed_beside_a_running_broker(self):
+        cleo = User(self.broker, "cleo")
+        grant = App(self.broker, "Shared").granted(cleo)
+        client_id = self.broker.command("grant", "show", grant.id)["client_id"]
+        body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": PROMPT}]}
+
+        def call():
+            headers = {"authorization": f"Bearer {grant.token}"}
+            return request(self.broker.url, "POST", "/openai/v1/chat/completions", body, headers).status
+
+        self.assertEqual(call(), 200)
+        for whose in (["--user", "cleo"], ["--user", "cleo", "--app", client_id]):
+            self.broker.command("limit", "set", *whose, "--budget", "5.00/P1M", "--rate", "60/PT1M")
+            shown = self.broker.command("limit", "set", *whose, "--requests", "1")
+            self.assertEqual(shown["terms"]["budget"], {"amount": "5.00", "currency": "USD", "per": "P1M"})
+            self.assertEqual(call(), 402)
+            self.assertEqual(self.broker.command("limit", "remove", *whose)["limits"], [])
+            self.assertEqual(call(), 200)
+        self.refused("limit", "show", "--user", "nobody", says="nobody")
+        self.assertEqual(self.run_binary("limit", "set", "--tenant")[0], 2)
+
     def test_a_key_that_its_provider_refuses_is_saved_only_if_one_insists(self):
         sandbox = Sandbox(this_run(), require_key=PROVIDER_KEY)
         settings = self.settings(f'[upstreams]\nallow = ["{sandbox.address}"]\n')
