@@ -7,7 +7,8 @@ use aipassport_domain::{
     secret::Sealed,
     time::Timestamp,
 };
-use aipassport_store::{FormerSecret, LeasedDelivery, Ledger, LimitsOf, Message, Webhook};
+use aipassport_store::{DatabaseUrl, FormerSecret, LeasedDelivery, Ledger, LimitsOf, Message, Webhook};
+use sqlx::Connection;
 
 use crate::{
     ledger::{SettleNow, budget, cost, permit, requests},
@@ -379,6 +380,44 @@ async fn a_webhook_that_is_removed_while_alerts_are_queued_fails_none_of_them() 
         assert_eq!(world.due(NOW).await, Vec::<String>::new());
         assert_eq!(world.times("webhook_removed").await, 8);
         world.assert_sound().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_alert_waits_for_the_removal_of_a_webhook_and_is_not_queued_for_it() {
+    on_both_engines(async |world| {
+        if matches!(world.url, DatabaseUrl::Sqlite(_)) {
+            // It has one writer at a time.
+            return;
+        }
+        world.add_webhook("one", "user").await;
+        let grant = world.granted_with("grant", budget(100)).await;
+        let held = world.store.reserve(permit(&grant, "call", 50), NOW).await.unwrap();
+        let mut connection = world.connection().await;
+        let mut removal = connection.begin().await.unwrap();
+        sqlx::query("delete from webhooks")
+            .execute(&mut *removal)
+            .await
+            .unwrap();
+
+        let mut watching = world.connection().await;
+        let commit = async {
+            let waiting =
+                "select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+            while sqlx::query(waiting)
+                .fetch_optional(&mut watching)
+                .await
+                .unwrap()
+                .is_none()
+            {}
+            removal.commit().await.unwrap();
+        };
+        let (settled, ()) = tokio::join!(world.store.settle(cost(&held, 50), NOW), commit);
+
+        settled.unwrap();
+        assert_eq!(world.alerts("user", false).await.len(), 1);
+        assert_eq!(world.due(NOW).await, Vec::<String>::new());
     })
     .await;
 }
