@@ -250,7 +250,9 @@ impl Waiters {
                     answer.give(Ok(Claim { reservation, queue }));
                 }
                 (Waiter::Reserve(answer), Outcome::Stale) => answer.give(Err(ReserveError::Stale)),
-                (Waiter::Reserve(answer), Outcome::Refused(limit, _)) => answer.give(Err(ReserveError::Limit(limit))),
+                (Waiter::Reserve(answer), Outcome::Refused(refused)) => {
+                    answer.give(Err(ReserveError::Limit(refused.limit)));
+                }
                 (Waiter::Reserve(answer), _) => answer.give(Err(ReserveError::Unavailable)),
                 (Waiter::Settle(answer), _) => {
                     // A caller that has gone does not miss the answer.
