@@ -152,6 +152,8 @@ pub enum Happened {
         /// Of what the user was shown, if the user approved on a page.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shown_digest: Option<String>,
+        #[serde(default, skip_serializing_if = "is_false")]
+        revoke_when_used_up: bool,
     },
     GrantDenied {
         request_id: AuthorizationRequestId,
@@ -165,6 +167,8 @@ pub enum Happened {
         name: String,
         authorization_details: serde_json::Value,
         expires_at: Timestamp,
+        #[serde(default, skip_serializing_if = "is_false")]
+        revoke_when_used_up: bool,
     },
     AppKeyReplaced {
         app_key_id: AppKeyId,
@@ -173,6 +177,8 @@ pub enum Happened {
     GrantChanged {
         authorization_details: serde_json::Value,
         expires_at: Timestamp,
+        #[serde(default, skip_serializing_if = "is_false")]
+        revoke_when_used_up: bool,
     },
     GrantPaused {
         #[serde(default, skip_serializing_if = "PauseReason::is_by_user")]
@@ -259,6 +265,8 @@ pub enum RevocationReason {
     ByClient,
     CodeReplayed,
     RefreshTokenReused,
+    /// Its money is used up, and its user had chosen that.
+    UsedUp,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -268,6 +276,11 @@ pub enum PauseReason {
     ByUser,
     /// A model has become much dearer than it was when the user approved.
     PriceRise,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl PauseReason {

@@ -61,6 +61,8 @@ pub enum RequestState {
 pub struct Approved {
     pub authorization_details: Vec<AiAccess>,
     pub expires_at: Timestamp,
+    /// Of the grant that it becomes; the user's own choice, which nobody can ask for.
+    pub revoke_when_used_up: bool,
 }
 
 /// What comes next for an authorization request. Pages and endpoints end by asking again.
@@ -71,6 +73,17 @@ pub enum NextStep {
     /// Decided: send the answer through the door it came by.
     Answer,
     Expired,
+}
+
+impl Approved {
+    /// With the user's word on whether the grant is revoked when its money is used up.
+    #[must_use]
+    pub fn revoked_when_used_up(self, revoke_when_used_up: bool) -> Self {
+        Self {
+            revoke_when_used_up,
+            ..self
+        }
+    }
 }
 
 impl AuthorizationRequest {
@@ -159,6 +172,7 @@ pub fn approve(
     Ok(Approved {
         authorization_details: details,
         expires_at,
+        revoke_when_used_up: false,
     })
 }
 

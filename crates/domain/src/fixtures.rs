@@ -55,6 +55,7 @@ pub fn grant() -> Grant {
         client_name: client().name,
         client_address: client().address,
         authorization_details: vec![access()],
+        revoke_when_used_up: false,
         state: GrantState::Active,
         version: 1,
         created_at: NOW,

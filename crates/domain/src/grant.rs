@@ -19,6 +19,9 @@ pub struct Grant {
     pub client_address: String,
     /// One per provider, at least one; models are never left open.
     pub authorization_details: Vec<AiAccess>,
+    /// Whether it is revoked when its money is used up: a budget for its whole life, not one that
+    /// starts anew.
+    pub revoke_when_used_up: bool,
     pub state: GrantState,
     /// Raised by every change of the grant, and of its user, client, tokens or credentials. The
     /// ledger admits a call only if it was decided on the present version.

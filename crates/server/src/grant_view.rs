@@ -24,6 +24,7 @@ pub struct GrantView {
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub authorization_details: Vec<AiAccess>,
+    pub revoke_when_used_up: bool,
     pub limits: Vec<LimitView>,
 }
 
@@ -66,6 +67,7 @@ impl GrantView {
             created_at: grant.created_at,
             expires_at: grant.expires_at,
             authorization_details: grant.authorization_details,
+            revoke_when_used_up: grant.revoke_when_used_up,
             limits: accounts
                 .iter()
                 .flat_map(|(provider, account)| limits(Some(provider), account, now))

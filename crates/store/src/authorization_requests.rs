@@ -36,7 +36,7 @@ macro_rules! select_requests {
         concat!(
             "select tenant_id, id, client_id, grant_id, door, redirect_uri, client_state, code_challenge, resource,
                     request_secret_hash, reason, asked, state, decided_by, decided_at, approved_details,
-                    approved_until, redeemed_at, created_at, expires_at
+                    approved_until, revoke_when_used_up, redeemed_at, created_at, expires_at
              from authorization_requests where ",
             $which
         )
@@ -130,7 +130,7 @@ impl Store {
         let mut tx = self.begin_write().await?;
         let won = sql("update authorization_requests
              set state = 'approved', decided_by = $3, decided_at = $4, approved_details = $5, approved_until = $6,
-                 shown_digest = $8, approved_prices = $9
+                 shown_digest = $8, approved_prices = $9, revoke_when_used_up = $10
              where tenant_id = $1 and id = $2 and state = 'pending' and door = $7 and expires_at > $4")
         .bind(&event.tenant_id)
         .bind(id)
@@ -141,6 +141,7 @@ impl Store {
         .bind(AUTHORIZATION_CODE)
         .bind(decision.shown_digest.as_ref())
         .bind(&decision.prices)
+        .bind(decision.approved.revoke_when_used_up)
         .changed(&mut *tx)
         .await?;
         if !won {
@@ -164,7 +165,7 @@ impl Store {
         let mut tx = self.begin_write().await?;
         let row = sql("update authorization_requests
              set state = 'redeemed', decided_by = $3, decided_at = $4, approved_details = $5, approved_until = $6,
-                 redeemed_at = $4, shown_digest = $8, approved_prices = $9
+                 redeemed_at = $4, shown_digest = $8, approved_prices = $9, revoke_when_used_up = $10
              where tenant_id = $1 and id = $2 and state = 'pending' and door = $7 and expires_at > $4
              returning grant_id, client_id")
         .bind(&event.tenant_id)
@@ -176,6 +177,7 @@ impl Store {
         .bind(GRANT_REQUEST)
         .bind(decision.shown_digest.as_ref())
         .bind(&decision.prices)
+        .bind(decision.approved.revoke_when_used_up)
         .first(&mut *tx)
         .await?;
         let Some(row) = row else { return Ok(None) };
@@ -304,5 +306,6 @@ pub(crate) fn read_approved(row: &Row) -> Result<Approved, StoreError> {
     Ok(Approved {
         authorization_details: read_details(&row.text("approved_details")?)?,
         expires_at: row.time("approved_until")?,
+        revoke_when_used_up: row.integer("revoke_when_used_up")? != 0,
     })
 }

@@ -274,7 +274,7 @@ async fn find(
         "select codes.request_id, codes.expires_at, codes.redeemed_at, codes.failures,
                 requests.client_id, requests.grant_id, requests.decided_by, requests.redirect_uri,
                 requests.code_challenge, requests.resource, requests.approved_details, requests.approved_until,
-                requests.approved_prices
+                requests.approved_prices, requests.revoke_when_used_up
          from authorization_codes codes
          join authorization_requests requests
            on requests.tenant_id = codes.tenant_id and requests.id = codes.request_id

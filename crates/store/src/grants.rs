@@ -43,8 +43,8 @@ macro_rules! select_grants {
     ($which:literal) => {
         concat!(
             "select grants.tenant_id, grants.id, grants.user_id, grants.client_id, grants.authorization_details,
-                    grants.version, grants.created_at, grants.expires_at, grants.paused_at, grants.pause_reason,
-                    grants.revoked_at,
+                    grants.revoke_when_used_up, grants.version, grants.created_at, grants.expires_at, grants.paused_at,
+                    grants.pause_reason, grants.revoked_at,
                     clients.name as client_name, clients.address as client_address,
                     clients.disabled_at as client_disabled_at, users.suspended_at as user_suspended_at
              from grants
@@ -183,14 +183,14 @@ impl Store {
         event: &AuditEvent,
     ) -> Result<Option<Grant>, StoreError> {
         let mut tx = self.begin_write().await?;
-        let is_changed = sql(
-            "update grants set authorization_details = $3, expires_at = $4, version = version + 1
-             where tenant_id = $1 and id = $2 and revoked_at is null",
-        )
+        let is_changed = sql("update grants
+             set authorization_details = $3, expires_at = $4, revoke_when_used_up = $5, version = version + 1
+             where tenant_id = $1 and id = $2 and revoked_at is null")
         .bind(&event.tenant_id)
         .bind(id)
         .bind(authorization_details::to_json(&changed.authorization_details))
         .bind(changed.expires_at)
+        .bind(changed.revoke_when_used_up)
         .changed(&mut *tx)
         .await?;
         if !is_changed {
@@ -300,8 +300,8 @@ pub(crate) async fn make(
     tenants::hold(tx, tenant_id).await?;
     sql(
         "insert into grants (tenant_id, id, user_id, client_id, authorization_details, version, created_at, expires_at,
-                             approved_prices)
-         values ($1, $2, $3, $4, $5, 1, $6, $7, $8)",
+                             approved_prices, revoke_when_used_up)
+         values ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9)",
     )
     .bind(tenant_id)
     .bind(&new.id)
@@ -311,6 +311,7 @@ pub(crate) async fn make(
     .bind(now)
     .bind(new.approved.expires_at)
     .bind(new.prices)
+    .bind(new.approved.revoke_when_used_up)
     .execute(&mut **tx)
     .await?;
     let grant = find(&mut **tx, tenant_id, &new.id).await?;
@@ -449,6 +450,7 @@ fn read(row: &Row) -> Result<Grant, StoreError> {
         client_name: row.text("client_name")?,
         client_address: row.text("client_address")?,
         authorization_details: read_details(&row.text("authorization_details")?)?,
+        revoke_when_used_up: row.integer("revoke_when_used_up")? != 0,
         state,
         version: row.integer("version")?,
         created_at: row.time("created_at")?,

@@ -21,6 +21,9 @@ pub struct Refused {
     /// What the user is to be told, if this is the first call that the limit stopped; its account
     /// remembers that.
     pub alert: Option<Alert>,
+    /// Whether a budget of the grant's for its whole life refused it, and is [used
+    /// up](Account::is_used_up_for_good) but for a remnant.
+    pub is_used_up_for_good: bool,
 }
 
 /// A limit in the way, and how much of it the call wanted.
@@ -39,8 +42,14 @@ pub fn reserve(accounts: &mut [&mut Account], permit: Permit, now: Timestamp) ->
         Ok(decided) => decided,
         Err(InTheWay(limit, wanted)) => {
             let of_level = accounts.iter_mut().find(|account| account.level == limit.state.level);
-            let alert = of_level.and_then(|account| account.refuse(&limit, wanted));
-            return Err(Box::new(Refused { permit, limit, alert }));
+            let refusal = of_level.and_then(|account| account.refuse(&limit, wanted));
+            let (alert, is_used_up_for_good) = refusal.unwrap_or_default();
+            return Err(Box::new(Refused {
+                permit,
+                limit,
+                alert,
+                is_used_up_for_good,
+            }));
         }
     };
     for account in accounts.iter_mut() {
@@ -184,15 +193,18 @@ impl Account {
         })
     }
 
-    /// Takes down that `limit`, one of this account's, refused a call that wanted so much of it.
-    fn refuse(&mut self, limit: &LimitReached, wanted: u64) -> Option<Alert> {
+    /// Takes down that `limit`, one of this account's, refused a call that wanted so much of it, and
+    /// answers what is to be told and whether the money of a grant is used up for good.
+    fn refuse(&mut self, limit: &LimitReached, wanted: u64) -> Option<(Option<Alert>, bool)> {
         let counters = match limit.rule {
             LimitRule::Budget => &mut self.budgets,
             LimitRule::Requests => &mut self.requests,
             LimitRule::Rate | LimitRule::Concurrency => return None,
         };
         let counter = counters.iter_mut().find(|counter| counter.per == limit.state.window)?;
-        counter.refuse(wanted).then(|| counter.alert(self.level, limit.rule))
+        let alert = counter.refuse(wanted).then(|| counter.alert(self.level, limit.rule));
+        let is_money = limit.rule == LimitRule::Budget && self.level.is_grant();
+        Some((alert, is_money && counter.is_used_up_for_good_by(wanted)))
     }
 
     fn hold(&mut self, amount: Money, now: Timestamp) {

@@ -4,8 +4,10 @@ use super::LimitState;
 use crate::time::Timestamp;
 
 /// So many percent of a budget or request cap are worth telling.
-const THRESHOLDS: [u8; 4] = [100, 95, 80, 50];
+const THRESHOLDS: [u8; 4] = [FULL, NEARLY_FULL, 80, 50];
 pub(super) const FULL: u8 = 100;
+/// What is left is a remnant.
+pub(super) const NEARLY_FULL: u8 = 95;
 
 /// A budget or request cap of which so much is used, or that stopped a call.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Alert, Amount, Level, LimitReached, LimitRule, LimitState,
-    alert::{FULL, reached},
+    alert::{FULL, NEARLY_FULL, reached},
 };
 use crate::{limits::Window, money::Money, time::Timestamp};
 
@@ -129,6 +129,24 @@ impl Counter {
     pub(super) fn refuse(&mut self, wanted: u64) -> bool {
         let is_used_up = wanted <= self.limit && self.used.saturating_add(wanted) > self.limit;
         is_used_up && self.tell(FULL)
+    }
+
+    /// Whether this limits the whole life and all of it is used.
+    pub(super) fn is_used_up_for_good(&self) -> bool {
+        self.per.is_none() && self.used > 0 && self.used >= self.limit
+    }
+
+    /// Whether this limits the whole life and is used up for a call that it has refused, which wanted
+    /// so much: a remnant is left that nothing fits into. What is held may come back, and a call that
+    /// is too large for all of the limit says nothing of what is left.
+    pub(super) fn is_used_up_for_good_by(&self, wanted: u64) -> bool {
+        let is_remnant = self.per.is_none() && self.reserved == 0 && wanted <= self.limit;
+        self.is_used_up_for_good() || is_remnant && reached(self.used, self.limit) >= NEARLY_FULL
+    }
+
+    /// Whether nothing is left, or a remnant that a call did not fit into.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.used >= self.limit || self.told >= FULL && reached(self.used, self.limit) >= NEARLY_FULL
     }
 
     fn tell(&mut self, threshold: u8) -> bool {

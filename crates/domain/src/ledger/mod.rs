@@ -284,15 +284,17 @@ impl Account {
         states
     }
 
-    /// Whether a budget or request cap is used up, holds aside.
+    /// Whether a budget or request cap is used up, holds aside: nothing is left of it, or a remnant
+    /// (less than a twentieth) that a call did not fit into.
     pub fn is_exhausted(&self, now: Timestamp) -> bool {
-        self.limits_at(now).iter().any(|state| {
-            matches!(state.rule, LimitRule::Budget | LimitRule::Requests)
-                && matches!(
-                    state.limit.less(state.used),
-                    Amount::Money(Money::ZERO) | Amount::Count(0)
-                )
-        })
+        let mut account = self.clone();
+        account.roll(now);
+        account.counters().any(|(_, counter)| counter.is_exhausted())
+    }
+
+    /// Whether all of a grant's budget for its whole life is used: no new window will bring money.
+    pub fn is_used_up_for_good(&self) -> bool {
+        self.level.is_grant() && self.budgets.iter().any(Counter::is_used_up_for_good)
     }
 
     pub fn level(&self) -> Level {

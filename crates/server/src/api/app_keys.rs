@@ -34,6 +34,8 @@ struct EnteredTool {
     name: String,
     /// As a client asks for it (RFC 9396); what is left open is closed.
     authorization_details: Value,
+    #[serde(default)]
+    revoke_when_used_up: bool,
 }
 
 async fn app_keys(State(app): State<App>, headers: HeaderMap) -> Answer {
@@ -56,6 +58,7 @@ async fn make(State(app): State<App>, headers: HeaderMap, bytes: Bytes) -> Answe
     let EnteredTool {
         name,
         authorization_details,
+        revoke_when_used_up,
     } = own::body(&headers, &bytes)?;
     let access =
         authorization_details::parse(&authorization_details.to_string()).map_err(|error| Problem::Invalid {
@@ -65,6 +68,7 @@ async fn make(State(app): State<App>, headers: HeaderMap, bytes: Bytes) -> Answe
     let entered = NewTool {
         name,
         authorization_details: access,
+        revoke_when_used_up,
     };
     let prices = app.prices_of(&user.id).await?;
     let tool = new_app_key(app.making(), &app.config.grants, &prices, entered)?;

@@ -25,7 +25,7 @@ use crate::{
 #[derive(Subcommand)]
 pub(super) enum KeyCommand {
     /// Make a key for a tool; it is shown once
-    Add(NewKey),
+    Add(Box<NewKey>),
     /// List a user's app keys, without their secrets
     List {
         #[arg(long, value_name = "NAME")]
@@ -64,6 +64,9 @@ pub(super) struct NewKey {
     /// What budget and requests are for: P1D, P1W, P1M; the key's whole life, where it is not given
     #[arg(long, value_name = "PERIOD")]
     per: Option<String>,
+    /// Revoke it when its budget is used up, if that is for its whole life (without --per)
+    #[arg(long)]
+    revoke_when_used_up: bool,
     /// How long it lasts
     #[arg(long, value_name = "DAYS")]
     days: Option<u64>,
@@ -103,7 +106,7 @@ impl KeyCommand {
     pub(super) async fn run(self, data: &Data, defaults: &Defaults, output: Output) -> Result<(), Failure> {
         match self {
             Self::Add(new) => {
-                let made = add(data, defaults, new).await?;
+                let made = add(data, defaults, *new).await?;
                 output.print(&made, |made| {
                     let Made { key, grant_id, .. } = made;
                     format!("key (shown once): {key}\ngrant: {grant_id}\nuntil {}", made.expires_at)
@@ -139,6 +142,7 @@ async fn add(data: &Data, defaults: &Defaults, new: NewKey) -> Result<Made, Fail
     let prices = own_prices::book(&Arc::new(listed), &said);
     let entered = entries::NewTool {
         authorization_details: new.access()?,
+        revoke_when_used_up: new.revoke_when_used_up,
         name: new.name,
     };
     let tool = new_app_key(data.making(), defaults, &prices, entered)?;

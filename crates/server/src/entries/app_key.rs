@@ -22,6 +22,7 @@ pub const APP_KEY_PREFIX: &str = "aip_key_";
 pub struct NewTool {
     pub name: String,
     pub authorization_details: Vec<AiAccess>,
+    pub revoke_when_used_up: bool,
 }
 
 /// Everything that [`aipassport_store::Store::make_app_key`] takes, and the key, shown once.
@@ -58,6 +59,7 @@ pub fn new_app_key(
     let NewTool {
         name,
         authorization_details,
+        revoke_when_used_up,
     } = entered;
     let wrong_access = |text: String| Refused::field("authorization_details", text);
     let unknown = authorization_details
@@ -73,8 +75,9 @@ pub fn new_app_key(
         .into_iter()
         .map(|access| closed(access, prices))
         .collect();
-    let approved =
-        consent::approve(&[], &chosen, defaults, making.now).map_err(|error| wrong_access(error.to_string()))?;
+    let approved = consent::approve(&[], &chosen, defaults, making.now)
+        .map_err(|error| wrong_access(error.to_string()))?
+        .revoked_when_used_up(revoke_when_used_up);
 
     let client = Client {
         id: ClientId::new(making.random.id(making.now)),
@@ -94,6 +97,7 @@ pub fn new_app_key(
         name: client.name.clone(),
         authorization_details: serde_json::to_value(&approved.authorization_details).unwrap_or_default(),
         expires_at: approved.expires_at,
+        revoke_when_used_up,
     };
     Ok(MadeTool {
         key,
@@ -168,6 +172,7 @@ mod tests {
         let entered = NewTool {
             name: name.to_owned(),
             authorization_details: vec![access],
+            revoke_when_used_up: false,
         };
         let prices = PriceBook::embedded().unwrap();
         new_app_key(making, &fixtures::defaults(), &prices, entered)

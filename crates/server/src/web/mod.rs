@@ -21,6 +21,7 @@ mod settings;
 mod shared_limits;
 mod sign_in;
 mod tools;
+mod used_up;
 mod webhooks;
 mod words;
 

@@ -21,7 +21,7 @@ use super::{
     form::{Fields, SignedForm, Visitor},
     page::{Frame, Section, page},
     parts::FieldError,
-    sign_in,
+    sign_in, used_up,
 };
 use crate::{
     app::App,
@@ -36,6 +36,7 @@ pub(super) struct ToolPage {
     pub(super) errors: Vec<FieldError>,
     pub(super) name: String,
     pub(super) presets: Presets,
+    pub(super) stop_when_used_up: bool,
     pub(super) has_key: bool,
 }
 
@@ -66,6 +67,7 @@ pub(super) async fn make(State(app): State<App>, form: SignedForm) -> Result<Res
     let entered = NewTool {
         name: fields.text("name").to_owned(),
         authorization_details: access,
+        revoke_when_used_up: used_up::is_chosen(&fields),
     };
     let tool = match new_app_key(app.making(), &app.config.grants, &prices, entered) {
         Ok(tool) => tool,
@@ -144,6 +146,7 @@ async fn tool_page(
         errors,
         name: entered.map_or_else(String::new, |fields| fields.text("name").to_owned()),
         presets: presets::shown(&keys, &prices, entered),
+        stop_when_used_up: entered.is_some_and(used_up::is_chosen),
         has_key: !keys.is_empty(),
     };
     page(status, &tool.frame, &tool)

@@ -14,7 +14,7 @@ use std::{
 };
 
 use aipassport_domain::{
-    audit::{Actor, AuditEvent, Happened},
+    audit::{Actor, AuditEvent, Happened, RevocationReason},
     ids::{CallId, ClientId, GrantId, ProviderId, TenantId, UserId},
     ledger::{Account, Alert, Held, Level, LimitReached, Refused, Reservation, Settlement, reserve},
     policy::Permit,
@@ -54,7 +54,8 @@ pub(crate) type CallKey = (TenantId, CallId);
 #[derive(Debug, Default)]
 pub(crate) struct Needs {
     pub(crate) accounts: BTreeSet<AccountKey>,
-    /// Their versions decide whether a permit is stale.
+    /// Their versions decide whether a permit is stale; of all, because any operation can use up the
+    /// money of a grant that is revoked then.
     pub(crate) grants: BTreeSet<GrantKey>,
     /// Their rows decide whether a call was settled before.
     pub(crate) calls: Vec<(CallKey, AccountKey)>,
@@ -65,17 +66,19 @@ impl Needs {
         let mut needs = Self::default();
         for operation in operations {
             let account = operation.account();
-            match operation {
-                Operation::Reserve { .. } => {
-                    needs
-                        .grants
-                        .insert((account.tenant_id.clone(), account.grant_id.clone()));
-                }
-                Operation::Settle { settlement, .. } => needs.calls.push((key_of(settlement), account.clone())),
+            if let Operation::Settle { settlement, .. } = operation {
+                needs.calls.push((key_of(settlement), account.clone()));
             }
+            needs.grants.insert(account.grant());
             needs.accounts.insert(account);
         }
         needs
+    }
+}
+
+impl AccountKey {
+    fn grant(&self) -> GrantKey {
+        (self.tenant_id.clone(), self.grant_id.clone())
     }
 }
 
@@ -123,9 +126,17 @@ fn key_of(settlement: &Settlement) -> CallKey {
 pub(crate) struct Books {
     accounts: HashMap<AccountKey, Entry>,
     above: HashMap<AboveKey, Entry>,
-    versions: HashMap<GrantKey, i64>,
+    grants: HashMap<GrantKey, GrantRow>,
     /// What calls hold that have not been settled.
     open_calls: HashMap<CallKey, Held>,
+}
+
+/// What of a grant matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GrantRow {
+    pub(crate) version: i64,
+    /// Whether it is in force and to be revoked when its money is used up.
+    pub(crate) revoke_when_used_up: bool,
 }
 
 #[derive(Debug)]
@@ -152,7 +163,7 @@ pub(crate) enum Outcome {
     Admitted(Reservation),
     /// The grant is not as it was when the permit was made.
     Stale,
-    Refused(LimitReached, Vec<NewAlert>),
+    Refused(Box<RefusedCall>),
     Settled(Settled),
     /// The call was settled before, or never was.
     NothingToSettle,
@@ -161,10 +172,27 @@ pub(crate) enum Outcome {
 }
 
 #[derive(Debug)]
+pub(crate) struct RefusedCall {
+    pub(crate) limit: LimitReached,
+    alerts: Vec<NewAlert>,
+    revoked: Option<UsedUpGrant>,
+}
+
+#[derive(Debug)]
 pub(crate) struct Settled {
     pub(crate) settlement: Arc<Settlement>,
     pub(crate) at: Timestamp,
     alerts: Vec<NewAlert>,
+    revoked: Option<UsedUpGrant>,
+}
+
+/// A grant that is revoked because its money is used up, as its user chose.
+#[derive(Debug)]
+pub(crate) struct UsedUpGrant {
+    pub(crate) tenant_id: TenantId,
+    pub(crate) grant_id: GrantId,
+    user_id: UserId,
+    pub(crate) at: Timestamp,
 }
 
 impl Books {
@@ -196,8 +224,8 @@ impl Books {
         self.accounts.get(key).map_or(Levels::ALL, |entry| entry.levels)
     }
 
-    pub(crate) fn add_version(&mut self, grant: GrantKey, version: i64) {
-        self.versions.insert(grant, version);
+    pub(crate) fn add_grant(&mut self, grant: GrantKey, row: GrantRow) {
+        self.grants.insert(grant, row);
     }
 
     pub(crate) fn add_open_call(&mut self, call: CallKey, held: Held) {
@@ -227,8 +255,8 @@ impl Books {
     }
 
     fn reserve(&mut self, key: &AccountKey, permit: Permit, now: Timestamp) -> Outcome {
-        let grant = (key.tenant_id.clone(), key.grant_id.clone());
-        if self.versions.get(&grant) != Some(&permit.grant_version()) {
+        let grant = self.grants.get(&key.grant());
+        if grant.map(|grant| grant.version) != Some(permit.grant_version()) {
             return Outcome::Stale;
         }
         let Some(entry) = self.accounts.get_mut(key) else {
@@ -261,8 +289,16 @@ impl Books {
                 Outcome::Admitted(reservation)
             }
             Err(refused) => {
-                let alerts = Cause::refused(&refused.permit).alerts(refused.alert, now);
-                Outcome::Refused(refused.limit, alerts)
+                let revoked = if refused.is_used_up_for_good {
+                    self.revoke(key, refused.permit.user_id(), now)
+                } else {
+                    None
+                };
+                Outcome::Refused(Box::new(RefusedCall {
+                    alerts: Cause::refused(&refused.permit).alerts(refused.alert, now),
+                    limit: refused.limit,
+                    revoked,
+                }))
             }
         }
     }
@@ -273,11 +309,12 @@ impl Books {
             return Outcome::NothingToSettle;
         };
         let (levels, at) = (self.levels(key), now.max(held.at));
-        let mut alerts: Vec<Alert> = Vec::new();
+        let (mut alerts, mut is_used_up): (Vec<Alert>, _) = (Vec::new(), false);
         // Where there is no account the call's row still says what it cost, and counts again when
         // there is one.
         if let Some(entry) = self.accounts.get_mut(key) {
             alerts.extend(entry.settle(held, &settlement));
+            is_used_up = entry.account.is_used_up_for_good();
         }
         if !levels.is_empty() {
             for key in above(&settlement.tenant_id, &settlement.user_id, &settlement.client_id) {
@@ -289,7 +326,33 @@ impl Books {
             }
         }
         let alerts = Cause::settled(&settlement).alerts(alerts, at);
-        Outcome::Settled(Settled { settlement, at, alerts })
+        let revoked = if is_used_up {
+            self.revoke(key, &settlement.user_id, at)
+        } else {
+            None
+        };
+        Outcome::Settled(Settled {
+            settlement,
+            at,
+            alerts,
+            revoked,
+        })
+    }
+
+    /// Revokes a grant whose money is used up, if its user chose that; once. What was decided on the
+    /// grant as it was before is stale from here on, in this batch too.
+    fn revoke(&mut self, key: &AccountKey, user_id: &UserId, at: Timestamp) -> Option<UsedUpGrant> {
+        let grant = self.grants.get_mut(&key.grant())?;
+        if !std::mem::take(&mut grant.revoke_when_used_up) {
+            return None;
+        }
+        grant.version += 1;
+        Some(UsedUpGrant {
+            tenant_id: key.tenant_id.clone(),
+            grant_id: key.grant_id.clone(),
+            user_id: user_id.clone(),
+            at,
+        })
     }
 }
 
@@ -361,9 +424,18 @@ impl Outcome {
     /// What it tells users; nearly always nothing.
     pub(crate) fn alerts(&self) -> &[NewAlert] {
         match self {
-            Self::Refused(_, alerts) => alerts,
+            Self::Refused(refused) => &refused.alerts,
             Self::Settled(settled) => &settled.alerts,
             Self::Admitted(_) | Self::Stale | Self::NothingToSettle | Self::NoAccount => &[],
+        }
+    }
+
+    /// The grant that it revokes; nearly always none.
+    pub(crate) fn revoked(&self) -> Option<&UsedUpGrant> {
+        match self {
+            Self::Refused(refused) => refused.revoked.as_ref(),
+            Self::Settled(settled) => settled.revoked.as_ref(),
+            Self::Admitted(_) | Self::Stale | Self::NothingToSettle | Self::NoAccount => None,
         }
     }
 
@@ -375,6 +447,7 @@ impl Outcome {
             Self::Stale | Self::Refused(..) | Self::NothingToSettle | Self::NoAccount => Vec::new(),
         };
         events.extend(self.alerts().iter().map(NewAlert::event));
+        events.extend(self.revoked().map(UsedUpGrant::event));
         events
     }
 }
@@ -394,6 +467,21 @@ fn intent(reservation: &Reservation) -> AuditEvent {
             model: permit.model().to_owned(),
             held: reservation.held.amount,
         },
+    }
+}
+
+impl UsedUpGrant {
+    fn event(&self) -> AuditEvent {
+        AuditEvent {
+            tenant_id: self.tenant_id.clone(),
+            at: self.at,
+            actor: Actor::Broker,
+            user_id: Some(self.user_id.clone()),
+            grant_id: Some(self.grant_id.clone()),
+            what: Happened::GrantRevoked {
+                reason: RevocationReason::UsedUp,
+            },
+        }
     }
 }
 

@@ -1,10 +1,9 @@
 //! The ledger on PostgreSQL: one task, and one transaction for all who wait at this instance.
 //!
-//! Instances meet in the rows. A batch takes the rows of its grants (shared: other batches may read
-//! them, a change of the grant has to wait), then those of their accounts, then those of the accounts
-//! above them, each in the order of their keys, byte by byte; changes of grants and of limits take
-//! them in the same order. So a call is admitted before a revocation or
-//! refused after it, never in between, and nobody waits in a circle. What fails for a lock is tried
+//! Instances meet in the rows. A batch takes the rows of its grants, which it may have to revoke, then
+//! those of their accounts, then those of the accounts above them, each in the order of their keys,
+//! byte by byte; changes of grants and of limits take them in the same order. So a call is admitted
+//! before a revocation or refused after it, never in between, and nobody waits in a circle. What fails for a lock is tried
 //! again; what fails otherwise has not happened, and its callers are told so.
 
 use std::{collections::BTreeSet, time::Duration};
@@ -23,7 +22,7 @@ use tokio::time::timeout;
 
 use super::{
     alerts::{self, NewAlert},
-    batch::{AccountKey, Books, Needs, Operation, Outcome, Settled},
+    batch::{AccountKey, Books, GrantRow, Needs, Operation, Outcome, Settled, UsedUpGrant},
     levels::{AboveKey, Levels, LimitsOf},
     queue::{Inbox, Message, Queue, queue},
     rows::{integer, kind_and_data, other_usage, state_of},
@@ -146,7 +145,7 @@ async fn in_time<T>(step: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result
 async fn load(tx: &mut PgConnection, operations: &[Operation]) -> sqlx::Result<Books> {
     let needs = Needs::of(operations);
     let mut books = Books::default();
-    load_versions(tx, &needs, &mut books).await?;
+    load_grants(tx, &needs, &mut books).await?;
     load_accounts(tx, &needs, &mut books).await?;
     load_above(tx, &books.needs_above(&needs, operations), &mut books).await?;
     // After the accounts are ours: whoever settles one of these calls has to have its account.
@@ -154,16 +153,14 @@ async fn load(tx: &mut PgConnection, operations: &[Operation]) -> sqlx::Result<B
     Ok(books)
 }
 
-async fn load_versions(tx: &mut PgConnection, needs: &Needs, books: &mut Books) -> sqlx::Result<()> {
-    if needs.grants.is_empty() {
-        return Ok(());
-    }
+async fn load_grants(tx: &mut PgConnection, needs: &Needs, books: &mut Books) -> sqlx::Result<()> {
+    // As an update takes them: were they shared, two batches that revoke would wait for each other.
     let rows = sqlx::query(
-        r#"select grants.tenant_id, grants.id, version
+        r#"select grants.tenant_id, grants.id, version, revoke_when_used_up <> 0 and revoked_at is null
          from grants join unnest($1::text[], $2::text[]) as wanted (tenant_id, id)
              on grants.tenant_id = wanted.tenant_id and grants.id = wanted.id
          order by grants.tenant_id collate "C", grants.id collate "C"
-         for share of grants"#,
+         for no key update of grants"#,
     )
     .bind(column(&needs.grants, |(tenant_id, _)| tenant_id.as_str()))
     .bind(column(&needs.grants, |(_, id)| id.as_str()))
@@ -171,7 +168,11 @@ async fn load_versions(tx: &mut PgConnection, needs: &Needs, books: &mut Books) 
     .await?;
     for row in rows {
         let grant = (TenantId::new(text(&row, 0)?), GrantId::new(text(&row, 1)?));
-        books.add_version(grant, row.try_get(2)?);
+        let row = GrantRow {
+            version: row.try_get(2)?,
+            revoke_when_used_up: row.try_get(3)?,
+        };
+        books.add_grant(grant, row);
     }
     Ok(())
 }
@@ -267,13 +268,15 @@ async fn write(tx: &mut PgConnection, books: &Books, outcomes: &[Outcome], insta
         match outcome {
             Outcome::Admitted(reservation) => admitted.push(reservation),
             Outcome::Settled(one) => settled.push(one),
-            Outcome::Stale | Outcome::Refused(..) | Outcome::NothingToSettle | Outcome::NoAccount => {}
+            Outcome::Stale | Outcome::Refused(_) | Outcome::NothingToSettle | Outcome::NoAccount => {}
         }
     }
     let alerts: Vec<&NewAlert> = outcomes.iter().flat_map(Outcome::alerts).collect();
-    if admitted.is_empty() && settled.is_empty() && alerts.is_empty() {
+    let revoked: Vec<&UsedUpGrant> = outcomes.iter().filter_map(Outcome::revoked).collect();
+    if admitted.is_empty() && settled.is_empty() && alerts.is_empty() && revoked.is_empty() {
         return Ok(());
     }
+    write_revoked(tx, &revoked).await?;
     write_admitted(tx, &admitted, instance_id).await?;
     write_settled(tx, &settled).await?;
     write_events(tx, outcomes).await?;
@@ -353,6 +356,30 @@ async fn write_settled(tx: &mut PgConnection, settled: &[&Settled]) -> sqlx::Res
     .bind(column(settled, |one| one.settlement.price_digest.as_str()))
     .execute(tx)
     .await?;
+    Ok(())
+}
+
+/// As `grants::revoke` does it.
+async fn write_revoked(tx: &mut PgConnection, revoked: &[&UsedUpGrant]) -> sqlx::Result<()> {
+    if revoked.is_empty() {
+        return Ok(());
+    }
+    for revoke in [
+        "update grants set revoked_at = it.at, version = version + 1
+         from unnest($1::text[], $2::text[], $3::bigint[]) as it (tenant_id, grant_id, at)
+         where grants.tenant_id = it.tenant_id and grants.id = it.grant_id",
+        "update refresh_tokens set revoked_at = it.at
+         from unnest($1::text[], $2::text[], $3::bigint[]) as it (tenant_id, grant_id, at)
+         where refresh_tokens.tenant_id = it.tenant_id and refresh_tokens.grant_id = it.grant_id
+             and revoked_at is null",
+    ] {
+        sqlx::query(revoke)
+            .bind(column(revoked, |one| one.tenant_id.as_str()))
+            .bind(column(revoked, |one| one.grant_id.as_str()))
+            .bind(column(revoked, |one| one.at.millis()))
+            .execute(&mut *tx)
+            .await?;
+    }
     Ok(())
 }
 

@@ -271,7 +271,7 @@ impl Answer {
                 queue: self.queue.clone(),
             }),
             Outcome::Stale => Err(ReserveError::Stale),
-            Outcome::Refused(limit, _) => Err(ReserveError::Limit(limit)),
+            Outcome::Refused(refused) => Err(ReserveError::Limit(refused.limit)),
             Outcome::Settled(_) | Outcome::NothingToSettle | Outcome::NoAccount => Err(ReserveError::Unavailable),
         };
         self.send(answer);

@@ -21,7 +21,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     alerts::{self, NewAlert},
-    batch::{Books, Needs, Operation, Outcome, Settled},
+    batch::{Books, GrantRow, Needs, Operation, Outcome, Settled, UsedUpGrant},
     levels::{AboveKey, Levels},
     queue::{Inbox, Queue, queue},
     rows::{integer, kind_and_data, other_usage, state_of},
@@ -147,19 +147,26 @@ impl<F: FnMut() -> rusqlite::Result<Connection>> Writer<F> {
 fn load(tx: &Transaction<'_>, operations: &[Operation]) -> rusqlite::Result<Books> {
     let needs = Needs::of(operations);
     let mut books = Books::default();
-    load_versions(tx, &needs, &mut books)?;
+    load_grants(tx, &needs, &mut books)?;
     load_accounts(tx, &needs, &mut books)?;
     load_above(tx, &books.needs_above(&needs, operations), &mut books)?;
     load_open_calls(tx, &needs, &mut books)?;
     Ok(books)
 }
 
-fn load_versions(tx: &Transaction<'_>, needs: &Needs, books: &mut Books) -> rusqlite::Result<()> {
-    let mut version = tx.prepare_cached("select version from grants where tenant_id = ?1 and id = ?2")?;
+fn load_grants(tx: &Transaction<'_>, needs: &Needs, books: &mut Books) -> rusqlite::Result<()> {
+    let mut grant = tx.prepare_cached(
+        "select version, revoke_when_used_up <> 0 and revoked_at is null from grants where tenant_id = ?1 and id = ?2",
+    )?;
     for (tenant_id, grant_id) in &needs.grants {
-        let found = version.query_row(params![tenant_id.as_str(), grant_id.as_str()], |row| row.get(0));
+        let found = grant.query_row(params![tenant_id.as_str(), grant_id.as_str()], |row| {
+            Ok(GrantRow {
+                version: row.get(0)?,
+                revoke_when_used_up: row.get(1)?,
+            })
+        });
         if let Some(found) = found.optional()? {
-            books.add_version((tenant_id.clone(), grant_id.clone()), found);
+            books.add_grant((tenant_id.clone(), grant_id.clone()), found);
         }
     }
     Ok(())
@@ -242,13 +249,16 @@ fn write(tx: &Transaction<'_>, books: &Books, outcomes: &[Outcome], instance_id:
         match outcome {
             Outcome::Admitted(reservation) => write_admitted(&mut admit, reservation, instance_id)?,
             Outcome::Settled(settled) => write_settled(&mut settle, settled)?,
-            Outcome::Stale | Outcome::Refused(..) | Outcome::NothingToSettle | Outcome::NoAccount => {}
+            Outcome::Stale | Outcome::Refused(_) | Outcome::NothingToSettle | Outcome::NoAccount => {}
         }
         for happened in outcome.events() {
             write_event(&mut event, &happened)?;
         }
         for alert in outcome.alerts() {
             write_alert(tx, alert)?;
+        }
+        if let Some(revoked) = outcome.revoked() {
+            write_revoked(tx, revoked)?;
         }
     }
 
@@ -334,6 +344,24 @@ fn write_alert(tx: &Transaction<'_>, alert: &NewAlert) -> rusqlite::Result<()> {
             alert.told(),
         ])?;
     }
+    Ok(())
+}
+
+/// As `grants::revoke` does it.
+fn write_revoked(tx: &Transaction<'_>, revoked: &UsedUpGrant) -> rusqlite::Result<()> {
+    let named = params![
+        revoked.tenant_id.as_str(),
+        revoked.grant_id.as_str(),
+        revoked.at.millis()
+    ];
+    tx.execute(
+        "update grants set revoked_at = ?3, version = version + 1 where tenant_id = ?1 and id = ?2",
+        named,
+    )?;
+    tx.execute(
+        "update refresh_tokens set revoked_at = ?3 where tenant_id = ?1 and grant_id = ?2 and revoked_at is null",
+        named,
+    )?;
     Ok(())
 }
 

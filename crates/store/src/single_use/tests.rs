@@ -69,6 +69,7 @@ impl Rows {
             approved: Approved {
                 authorization_details: Vec::new(),
                 expires_at: NOW.plus_seconds(3_600),
+                revoke_when_used_up: false,
             },
             prices: None,
             expires_at: NOW.plus_seconds(60),

@@ -49,6 +49,7 @@ impl World {
         let mut changed = Approved {
             authorization_details: grant.authorization_details.clone(),
             expires_at: grant.expires_at,
+            revoke_when_used_up: false,
         };
         changed.authorization_details[0].limits = limits;
         self.change(grant, &changed).await
@@ -58,6 +59,7 @@ impl World {
         let happened = event(Happened::GrantChanged {
             authorization_details: serde_json::to_value(&changed.authorization_details).unwrap(),
             expires_at: changed.expires_at,
+            revoke_when_used_up: false,
         });
         self.store
             .change_grant(&grant.id, changed, &happened)

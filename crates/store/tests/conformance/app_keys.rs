@@ -10,7 +10,7 @@ use aipassport_store::{NewAppKey, NewTool};
 
 use crate::support::{World, decision, event, hash, in_parallel, on_both_engines};
 
-fn tool() -> Client {
+pub fn tool() -> Client {
     Client {
         id: ClientId::new("editor"),
         name: "My editor".to_owned(),
@@ -44,6 +44,7 @@ async fn made(world: &World) -> GrantId {
         name: tool().name,
         authorization_details: serde_json::to_value(&approved.authorization_details).unwrap(),
         expires_at: approved.expires_at,
+        revoke_when_used_up: false,
     });
     let tool = NewTool {
         user_id: &UserId::new("user"),

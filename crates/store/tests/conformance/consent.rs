@@ -41,7 +41,7 @@ impl World {
     }
 }
 
-fn grant_request() -> Door {
+pub fn grant_request() -> Door {
     Door::GrantRequest {
         request_secret: hash("request secret"),
         reason: "To summarise \"notes\"".to_owned(),

@@ -184,6 +184,7 @@ async fn a_change_is_in_force_and_raises_the_version() {
         let changed = event(Happened::GrantChanged {
             authorization_details: serde_json::to_value(&lower.authorization_details).unwrap(),
             expires_at: lower.expires_at,
+            revoke_when_used_up: false,
         });
 
         let after = world

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 mod alerts;
 mod levels;
+mod used_up;
 
 use super::*;
 use crate::{

@@ -34,16 +34,17 @@ pub(super) async fn approve(
 ) -> Result<Json<ShownGrant>, Error> {
     let user = caller::changing(&app, request.headers()).await?;
     let found = pending(&app, &GrantId::new(id), &user.id).await?;
-    let (asked, chosen) = chosen(&app, request, &found).await?;
+    let (asked, chosen, revoke_when_used_up) = chosen(&app, request, &found).await?;
 
     let now = app.clock.now();
-    let approved = work_out(&[asked], &[chosen], &app.config.grants, now)?;
+    let approved = work_out(&[asked], &[chosen], &app.config.grants, now)?.revoked_when_used_up(revoke_when_used_up);
     let what = Happened::GrantApproved {
         request_id: found.request.id.clone(),
         client_id: found.request.client_id.clone(),
         authorization_details: serde_json::json!(approved.authorization_details),
         expires_at: approved.expires_at,
         shown_digest: None,
+        revoke_when_used_up,
     };
     let event = event(&app, &user.id, &found, what);
     let prices = app.prices_of(&user.id).await?;
@@ -97,12 +98,13 @@ async fn pending(app: &App, id: &GrantId, user_id: &UserId) -> Result<Found, Err
     }
 }
 
-/// What was asked, and what of it the user chose.
-async fn chosen(app: &App, request: Request<Body>, found: &Found) -> Result<(AiAccess, AiAccess), Error> {
+/// What was asked, what of it the user chose, and whether the grant ends with its money.
+async fn chosen(app: &App, request: Request<Body>, found: &Found) -> Result<(AiAccess, AiAccess, bool), Error> {
     let mut body = Members::of(app, request).await?;
     let asked = found.request.asked.first().ok_or(Error::NotFound)?;
     let scope: Scope = body.take("scope").unwrap_or_default();
     let seconds = body.take("expiresInSeconds").unwrap_or(LIFETIME_SECONDS);
+    let revoke_when_used_up = body.take("revokeWhenUsedUp").unwrap_or_default();
     if seconds == 0 {
         body.refuse("expiresInSeconds", "at least 1");
     }
@@ -114,7 +116,7 @@ async fn chosen(app: &App, request: Request<Body>, found: &Found) -> Result<(AiA
         return Err(Error::TooWide);
     }
     chosen.validity.seconds = Some(seconds);
-    Ok((asked.clone(), chosen))
+    Ok((asked.clone(), chosen, revoke_when_used_up))
 }
 
 /// Two decided at once, and the other one won.

@@ -113,6 +113,7 @@ pub(super) async fn change(
     let what = Happened::GrantChanged {
         authorization_details: serde_json::json!(changed.authorization_details),
         expires_at: changed.expires_at,
+        revoke_when_used_up: changed.revoke_when_used_up,
     };
     let grant = app
         .store
@@ -131,6 +132,7 @@ async fn changed(
     let mut body = Members::of(app, request).await?;
     let scope: Option<Scope> = body.take("scope");
     let seconds: Option<u32> = body.take("expiresInSeconds");
+    let revoke_when_used_up = body.take("revokeWhenUsedUp").unwrap_or(grant.revoke_when_used_up);
     if seconds == Some(0) {
         body.refuse("expiresInSeconds", "at least 1");
     }
@@ -152,7 +154,8 @@ async fn changed(
     if !details.iter().all(|access| was_asked(access, &found.request.asked)) {
         return Err(Error::TooWide);
     }
-    Ok(work_out(&found.request.asked, &details, &app.config.grants, now)?)
+    let changed = work_out(&found.request.asked, &details, &app.config.grants, now)?;
+    Ok(changed.revoked_when_used_up(revoke_when_used_up))
 }
 
 /// Applies a scope to the provider that it names, or to the only one.
@@ -172,7 +175,8 @@ fn is_raised(grant: &Grant, changed: &Approved) -> bool {
         let before = grant.access_to(&access.provider);
         !before.is_some_and(|before| access.is_narrower(before))
     };
-    changed.expires_at > grant.expires_at || changed.authorization_details.iter().any(is_new)
+    let lasts_longer = grant.revoke_when_used_up && !changed.revoke_when_used_up;
+    lasts_longer || changed.expires_at > grant.expires_at || changed.authorization_details.iter().any(is_new)
 }
 
 /// Whether an app that `asked` for this may be given `access`; one that left everything to the user

@@ -31,6 +31,7 @@ pub(super) struct ShownGrant {
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<Timestamp>,
     authorization_details: Vec<AiAccess>,
+    revoke_when_used_up: bool,
 }
 
 impl ShownGrant {
@@ -58,6 +59,7 @@ impl ShownGrant {
             approved_at: grant.as_ref().map(|grant| grant.created_at),
             revoked_at,
             authorization_details: details.clone(),
+            revoke_when_used_up: grant.as_ref().is_some_and(|grant| grant.revoke_when_used_up),
         }
     }
 }

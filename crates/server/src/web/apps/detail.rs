@@ -125,6 +125,9 @@ fn facts(grant: &Grant, clock: &WallClock) -> Vec<(&'static str, String)> {
     }
     facts.push(("Allowed", clock.moment(grant.created_at)));
     facts.push(("Until", clock.moment(grant.expires_at)));
+    if grant.revoke_when_used_up {
+        facts.push(("When used up", "stopped for good".to_owned()));
+    }
     facts
 }
 

@@ -5,7 +5,7 @@ use aipassport_domain::{
     audit::Happened,
     authorization_details::AiAccess,
     consent::Approved,
-    grant::Grant,
+    grant::{Grant, GrantState},
     ledger::{LimitRule, LimitState},
     limits::Limits,
     money::Money,
@@ -26,6 +26,7 @@ use super::{
         page::{Frame, Section, page, see_other},
         parts::{self, FieldError},
         settings::{asks_password, knows_password},
+        used_up,
         words::{self, WallClock},
     },
     actions::event,
@@ -41,6 +42,11 @@ pub(in super::super) async fn show(
     Visitor(signed_in): Visitor,
 ) -> Result<Response, PageError> {
     let grant = own_grant(&app, &signed_in, &id).await?;
+    let is_over = matches!(grant.state, GrantState::Revoked { .. }) || app.clock.now() >= grant.expires_at;
+    if is_over {
+        // Where a limit was told to be used up, it may have been what stopped the app.
+        return Ok(see_other(&format!("/apps/{}", grant.id)));
+    }
     limits_page(&app, &signed_in, grant, None, Vec::new()).await
 }
 
@@ -66,6 +72,7 @@ pub(in super::super) async fn change(
     let what = Happened::GrantChanged {
         authorization_details: details.map_err(|error| PageError::Broken(error.into()))?,
         expires_at: changed.expires_at,
+        revoke_when_used_up: changed.revoke_when_used_up,
     };
     app.store
         .change_grant(&grant.id, &changed, &event(&app, signed_in, &grant, what))
@@ -77,7 +84,8 @@ pub(in super::super) async fn change(
 /// Whether anything is allowed that was not before.
 fn is_raised(grant: &Grant, changed: &Approved) -> bool {
     let mut accounts = changed.authorization_details.iter().zip(&grant.authorization_details);
-    changed.expires_at > grant.expires_at || accounts.any(|(new, old)| !new.is_narrower(old))
+    let lasts_longer = grant.revoke_when_used_up && !changed.revoke_when_used_up;
+    lasts_longer || changed.expires_at > grant.expires_at || accounts.any(|(new, old)| !new.is_narrower(old))
 }
 
 /// The grant as it would be with what was entered.
@@ -103,7 +111,17 @@ fn read(app: &App, grant: &Grant, fields: &Fields, errors: &mut Vec<FieldError>)
     Approved {
         authorization_details: grant.authorization_details.iter().map(account).collect(),
         expires_at,
+        revoke_when_used_up: if can_choose(grant) {
+            used_up::is_chosen(fields)
+        } else {
+            grant.revoke_when_used_up
+        },
     }
+}
+
+/// Whether the page asks what happens when the money is used up.
+fn can_choose(grant: &Grant) -> bool {
+    used_up::is_possible_for(&grant.authorization_details)
 }
 
 fn end(app: &App, seconds: &str) -> Option<Timestamp> {
@@ -177,6 +195,7 @@ async fn limits_page(
         grant_id: grant.id.to_string(),
         face: figures::face(grant, &clients),
         accounts: grant.authorization_details.iter().map(account).collect(),
+        stop_when_used_up: can_choose(grant).then(|| entered.map_or(grant.revoke_when_used_up, used_up::is_chosen)),
         until: until(grant, &clock, entered),
         asks_password: asks_password(app, signed_in),
         errors,

@@ -203,6 +203,7 @@ fn limits() -> LimitsPage {
                 field("openai.requests.P1M", "Requests", false, "500", "a month"),
             ],
         }],
+        stop_when_used_up: Some(true),
         until: vec![
             option("keep", "30 Nov, as it is", true),
             option("3600", "1 hour from now", false),

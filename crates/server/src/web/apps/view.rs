@@ -116,6 +116,8 @@ pub(super) struct LimitsPage {
     pub(super) face: AppFace,
     pub(super) errors: Vec<FieldError>,
     pub(super) accounts: Vec<AccountLimits>,
+    /// Whether it is stopped when its money is used up, where that can be.
+    pub(super) stop_when_used_up: Option<bool>,
     pub(super) until: Vec<Choosable>,
     pub(super) asks_password: bool,
 }

@@ -38,7 +38,7 @@ use super::{
     form::{Fields, SignedForm, Visitor},
     page::{Frame, page, see_other},
     parts::FieldError,
-    sign_in, words,
+    sign_in, used_up, words,
 };
 use crate::{app::App, browser_session::SignedIn, price_guard};
 pub(super) use view::{Choosable, Presets};
@@ -161,6 +161,7 @@ fn approved(app: &App, case: &Case, fields: &Fields) -> Result<Approved, Vec<Fie
         chosen::read(&terms, fields)?
     };
     consent::approve(&case.request.asked, &chosen, &app.config.grants, terms.now)
+        .map(|approved| approved.revoked_when_used_up(used_up::is_chosen(fields)))
         .map_err(|error| vec![chosen::field_error(&error)])
 }
 
@@ -183,6 +184,7 @@ async fn allow(
             authorization_details: details.map_err(|error| PageError::Broken(error.into()))?,
             expires_at: approved.expires_at,
             shown_digest: shown_digest.clone(),
+            revoke_when_used_up: approved.revoke_when_used_up,
         },
     );
     event.grant_id = Some(request.grant_id.clone());
@@ -265,6 +267,7 @@ async fn ask(
         purpose: case.purpose(),
         presets,
         accounts: terms.accounts(),
+        stop_when_used_up: terms.stop_when_used_up(),
         until: terms.until(),
         more_sentence: terms.more_sentence(),
         more_open: terms.has_error_in_more(),

@@ -81,6 +81,7 @@ pub(super) async fn decided(app: &App, signed_in: &SignedIn, case: &Case) -> Res
             let approved = Approved {
                 authorization_details: grant.authorization_details,
                 expires_at: grant.expires_at,
+                revoke_when_used_up: grant.revoke_when_used_up,
             };
             let mut message = allowed(app, signed_in, case, &approved);
             message.onward = Some(Onward {
@@ -105,6 +106,10 @@ fn allowed(app: &App, signed_in: &SignedIn, case: &Case, approved: &Approved) ->
     );
     let mut message = Message::new(frame(app, signed_in, case), title, &[]);
     message.paragraphs = approved.authorization_details.iter().map(at_most).collect();
+    if approved.revoke_when_used_up {
+        let stopped = "When the money is used up, it is stopped for good.";
+        message.paragraphs.push(stopped.to_owned());
+    }
     message
         .paragraphs
         .push(format!("Until {}.", clock.moment(approved.expires_at)));

@@ -84,6 +84,7 @@ fn page(app: AppFace, accounts: Vec<AccountTerms>) -> ConsentPage {
         presets: None,
         can_allow: accounts.iter().any(|account| account.has_key),
         accounts,
+        stop_when_used_up: Some(false),
         until: vec![
             option("3600", "1 hour", false),
             option("2592000", "30 days, as asked", true),

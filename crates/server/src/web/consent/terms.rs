@@ -23,7 +23,7 @@ use aipassport_providers::{
 use aipassport_store::ProviderCredential;
 
 use super::{
-    super::{form::Fields, numbers, parts::FieldError, words},
+    super::{form::Fields, numbers, parts::FieldError, used_up, words},
     estimate,
     view::{AccountTerms, BudgetField, Choosable, NumberField, Tick},
 };
@@ -100,6 +100,13 @@ impl Terms<'_> {
     /// The limits that stand if nothing is lowered.
     pub(super) fn limits(&self, access: &AiAccess) -> Limits {
         access.limits.clone().or_defaults(&self.defaults.limits)
+    }
+
+    /// Whether the app is stopped when its money is used up; `None` where nothing can be.
+    pub(super) fn stop_when_used_up(&self) -> Option<bool> {
+        let limits: Vec<Limits> = self.asked.iter().map(|access| self.limits(access)).collect();
+        let is_left_open = self.asked.is_empty();
+        (is_left_open || used_up::is_possible(&limits)).then(|| self.entered.is_some_and(used_up::is_chosen))
     }
 
     fn account(&self, access: &AiAccess) -> AccountTerms {

@@ -25,6 +25,8 @@ pub(super) struct ConsentPage {
     /// For a client that left everything to the user; else there are `accounts`.
     pub(super) presets: Option<Presets>,
     pub(super) accounts: Vec<AccountTerms>,
+    /// Whether it is stopped when the money is used up, where that can be.
+    pub(super) stop_when_used_up: Option<bool>,
     pub(super) until: Vec<Choosable>,
     pub(super) more_sentence: String,
     pub(super) more_open: bool,

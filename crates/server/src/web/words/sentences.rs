@@ -381,6 +381,7 @@ fn stopped(app: &str, reason: RevocationReason) -> String {
         RevocationReason::ByUser => format!("You stopped {app}."),
         RevocationReason::ByOperator => format!("The operator stopped {app}."),
         RevocationReason::ByClient => format!("{app} gave back what you had allowed."),
+        RevocationReason::UsedUp => format!("{app} was stopped for good: its money is used up, as you had chosen."),
         RevocationReason::CodeReplayed | RevocationReason::RefreshTokenReused => {
             format!("{app} was stopped, because somebody else may have had its tokens.")
         }

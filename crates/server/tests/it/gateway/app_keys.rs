@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     TestBroker, TestUser,
-    grant::{MODEL, chat},
+    grant::{MODEL, chat, greedy_chat},
     http::Answer,
     provider::{TestProvider, completion},
 };
@@ -19,8 +19,13 @@ impl TestUser {
 
 /// Makes a key that may spend so much.
 async fn make_key(broker: &TestBroker, user: &TestUser, amount: &str) -> Value {
+    make_key_until(broker, user, amount, false).await
+}
+
+async fn make_key_until(broker: &TestBroker, user: &TestUser, amount: &str, revoke_when_used_up: bool) -> Value {
     let tool = json!({
         "name": "Editor",
+        "revoke_when_used_up": revoke_when_used_up,
         "authorization_details": [{
             "type": "ai_access", "provider": "openai", "models": [MODEL],
             "limits": {"budget": {"amount": amount, "currency": "USD"}},
@@ -114,6 +119,30 @@ async fn a_key_that_was_replaced_is_refused_on_the_next_call_and_the_new_one_goe
     let bearer = format!("Bearer {}", new["key"].as_str().unwrap());
     let left = broker.get("/passport/self", &[("authorization", &bearer)]).await.json();
     assert_ne!(left["limits"][0]["used"], "0.00");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tools_key_is_dead_when_its_money_is_used_up_if_its_user_chose_that() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    let user = user_with_key(&broker).await;
+    for (is_chosen, status) in [(false, 402), (true, 401)] {
+        let key = make_key_until(&broker, &user, "0.001", is_chosen).await;
+        let bearer = user.bearer_header();
+        let grant = format!("/api/grants/{}", key["grant_id"].as_str().unwrap());
+        let shown = broker.get(&grant, &[("authorization", &bearer)]).await.json();
+        assert_eq!(shown["revoke_when_used_up"], is_chosen);
+
+        provider.then_json(200, &completion(900_000_000, 900_000_000));
+        assert_eq!(call_with(&broker, &key, &greedy_chat()).await.status, 200);
+        broker.settled().await;
+        // What is left, if anything, pays for no call.
+        call_with(&broker, &key, &chat(100)).await;
+
+        assert_eq!(call_with(&broker, &key, &chat(100)).await.status, status);
+        let shown = broker.get(&grant, &[("authorization", &bearer)]).await.json();
+        assert_eq!(shown["status"], if is_chosen { "revoked" } else { "exhausted" });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,3 +22,4 @@ mod settlement;
 mod stored_state;
 mod uploads;
 mod upstreams;
+mod used_up;

@@ -20,7 +20,7 @@ use crate::support::{
 };
 
 /// A stream under way, of which the first word has arrived.
-async fn open_stream(broker: &TestBroker, provider: &TestProvider, grant: &TestGrant) -> Incoming {
+pub(super) async fn open_stream(broker: &TestBroker, provider: &TestProvider, grant: &TestGrant) -> Incoming {
     provider.then([stream_head(), delta("Hel"), Step::Hang]);
     stream_of(broker, grant).await
 }
@@ -36,7 +36,7 @@ async fn stream_of(broker: &TestBroker, grant: &TestGrant) -> Incoming {
     body
 }
 
-async fn rest_of(stream: Incoming) -> String {
+pub(super) async fn rest_of(stream: Incoming) -> String {
     let rest = within_two_seconds(stream.collect()).await.unwrap().to_bytes();
     String::from_utf8_lossy(&rest).into_owned()
 }
@@ -182,12 +182,14 @@ async fn threat_144_a_grant_that_no_longer_covers_a_stream_ends_it() {
         let changed = Approved {
             authorization_details: vec![access],
             expires_at: grant.grant.expires_at,
+            revoke_when_used_up: false,
         };
         let event = broker.grant_event(
             grant,
             Happened::GrantChanged {
                 authorization_details: serde_json::Value::Null,
                 expires_at: changed.expires_at,
+                revoke_when_used_up: false,
             },
         );
         broker

@@ -53,7 +53,14 @@ pub(crate) fn chat(max_tokens: u64) -> Value {
     })
 }
 
-/// The same, streamed.
+/// The same with an answer as long as its money pays for.
+pub(crate) fn greedy_chat() -> Value {
+    let mut chat = chat(0);
+    chat.as_object_mut().unwrap().remove("max_tokens");
+    chat
+}
+
+/// One that is streamed.
 pub(crate) fn streamed_chat(max_tokens: u64) -> Value {
     let mut chat = chat(max_tokens);
     chat["stream"] = true.into();
@@ -144,6 +151,7 @@ impl TestBroker {
             approved: Approved {
                 authorization_details: details,
                 expires_at: now.plus_seconds(30 * 86_400),
+                revoke_when_used_up: false,
             },
             shown_digest: None,
             prices: "{}".to_owned(),

@@ -162,6 +162,7 @@ impl TestBroker {
         let entered = NewTool {
             name: "Editor".to_owned(),
             authorization_details: vec![grant::access_to(self, provider)],
+            revoke_when_used_up: false,
         };
         let tool = new_app_key(app.making(), &app.config.grants, &app.prices, entered).unwrap();
         let event = self.event(Some(&user.id), tool.made.clone());

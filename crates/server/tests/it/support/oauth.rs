@@ -138,6 +138,7 @@ impl TestBroker {
             authorization_details: json!(approved.authorization_details),
             expires_at: approved.expires_at,
             shown_digest: None,
+            revoke_when_used_up: false,
         };
         let decision = Decision {
             by: user.id.clone(),

@@ -14,3 +14,4 @@ mod shared_limits;
 mod sign_in;
 mod tenancy;
 mod tools;
+mod used_up;

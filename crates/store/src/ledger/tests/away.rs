@@ -47,6 +47,7 @@ impl Broken {
                 include_str!("../../../migrations/sqlite/0003_usage_classes.sql"),
                 include_str!("../../../migrations/sqlite/0004_levels.sql"),
                 include_str!("../../../migrations/sqlite/0010_alerts.sql"),
+                include_str!("../../../migrations/sqlite/0012_revoke_when_used_up.sql"),
                 "insert into grants (tenant_id, id, user_id, client_id, authorization_details, version,
                                      created_at, expires_at)
                  values ('default', 'grant', 'user', 'notes', '[]', 1, 0, 0);"

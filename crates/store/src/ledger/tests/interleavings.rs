@@ -23,14 +23,14 @@ use aipassport_domain::{
 use shuttle::{
     future::block_on,
     rand::{Rng, thread_rng},
-    sync::{Mutex, RwLock},
+    sync::Mutex,
     thread,
 };
 
 use super::{NOW, account, budgets, permit};
 use crate::ledger::{
     LimitsOf, Queue,
-    batch::{Books, Needs, Operation, Outcome},
+    batch::{Books, GrantRow, Needs, Operation, Outcome},
     levels::Levels,
     queue::{Inbox, Message, queue},
 };
@@ -43,14 +43,14 @@ const USERS_BUDGET: i64 = 2 * HELD;
 
 /// What all instances share. Each row has its lock.
 struct Database {
-    version: RwLock<i64>,
-    account: Mutex<GrantRow>,
+    grant: Mutex<GrantRow>,
+    account: Mutex<AccountRow>,
     /// The user's account, once there are limits.
     above: Mutex<Option<Account>>,
     calls: Mutex<HashMap<CallId, Row>>,
 }
 
-struct GrantRow {
+struct AccountRow {
     account: Account,
     levels: Levels,
 }
@@ -77,8 +77,11 @@ enum Fate {
 impl Database {
     fn new() -> Self {
         Self {
-            version: RwLock::new(fixtures::grant().version),
-            account: Mutex::new(GrantRow {
+            grant: Mutex::new(GrantRow {
+                version: fixtures::grant().version,
+                revoke_when_used_up: true,
+            }),
+            account: Mutex::new(AccountRow {
                 account: account(BUDGET),
                 levels: Levels::NONE,
             }),
@@ -87,14 +90,14 @@ impl Database {
         }
     }
 
-    /// One transaction: the grant shared, then its account, then the one above it if there is one,
+    /// One transaction: the grant, then its account, then the one above it if there is one,
     /// then the calls, as the adapter does it.
     fn commit(&self, operations: Vec<Operation>, fate: Fate) -> Vec<Outcome> {
         let needs = Needs::of(&operations);
-        let version = self.version.read().unwrap();
+        let mut grant = self.grant.lock().unwrap();
         let mut row = self.account.lock().unwrap();
         let mut books = Books::default();
-        books.add_version((TenantId::first(), fixtures::grant().id), *version);
+        books.add_grant((TenantId::first(), fixtures::grant().id), *grant);
         for key in &needs.accounts {
             books.add_account(key.clone(), row.levels, row.account.clone());
         }
@@ -115,6 +118,13 @@ impl Database {
         if fate != Fate::Lost {
             for outcome in &outcomes {
                 write(&mut calls, outcome);
+                if outcome.revoked().is_some() {
+                    assert!(
+                        grant.revoke_when_used_up,
+                        "it is revoked once, and only if it is in force"
+                    );
+                    revoke(&mut grant);
+                }
             }
             for (key, changed) in books.changed_accounts() {
                 match (key.level, &mut above) {
@@ -124,6 +134,8 @@ impl Database {
                 }
             }
             assert_sound(&row.account, &calls);
+            let is_left = grant.revoke_when_used_up && row.account.is_used_up_for_good();
+            assert!(!is_left, "what is used up is revoked by whoever used it up");
             if let Some(Some(above)) = above.as_deref() {
                 assert_sound(above, &calls);
             }
@@ -133,7 +145,7 @@ impl Database {
 
     /// Limits the user for the first time, or anew: the grants, their accounts, then that above them.
     fn limit_user(&self, nanos: i64) {
-        let _grants = self.version.write().unwrap();
+        let _grants = self.grant.lock().unwrap();
         let mut row = self.account.lock().unwrap();
         let mut above = self.above.lock().unwrap();
         let calls = self.calls.lock().unwrap();
@@ -151,6 +163,13 @@ impl Database {
         }
         assert_sound(account, &calls);
     }
+}
+
+fn revoke(grant: &mut GrantRow) {
+    *grant = GrantRow {
+        version: grant.version + 1,
+        revoke_when_used_up: false,
+    };
 }
 
 fn sums(calls: &HashMap<CallId, Row>) -> (u64, u64) {
@@ -177,7 +196,7 @@ fn write(calls: &mut HashMap<CallId, Row>, outcome: &Outcome) {
             row.times_settled += 1;
             assert_eq!(row.times_settled, 1, "a call is settled once");
         }
-        Outcome::Stale | Outcome::Refused(..) | Outcome::NothingToSettle | Outcome::NoAccount => {}
+        Outcome::Stale | Outcome::Refused(_) | Outcome::NothingToSettle | Outcome::NoAccount => {}
     }
 }
 
@@ -325,7 +344,7 @@ fn two_instances_with_callers(fates: &'static [Fate]) {
     }
     let (shared, revoked) = (Arc::clone(&database), Arc::clone(&is_revoked));
     threads.push(thread::spawn(move || {
-        *shared.version.write().unwrap() += 1;
+        revoke(&mut shared.grant.lock().unwrap());
         *revoked.lock().unwrap() = true;
     }));
     let shared = Arc::clone(&database);

@@ -28,7 +28,7 @@ impl World {
         self.store.alerts_of(&self.tenant, of, true, 100).await.unwrap()
     }
 
-    async fn spend(&self, grant: &Grant, id: &str, nanos: i64) {
+    pub async fn spend(&self, grant: &Grant, id: &str, nanos: i64) {
         let held = self.store.reserve(permit(grant, id, nanos), NOW).await.unwrap();
         for _ in 0..2 {
             self.store.settle_now(cost(&held, nanos), NOW).await.unwrap();

@@ -75,6 +75,24 @@ async fn threat_140_what_a_killed_process_was_told_is_durable_and_its_holds_are_
     .await;
 }
 
+#[tokio::test]
+async fn no_crash_at_any_moment_leaves_a_grant_in_force_whose_money_is_used_up() {
+    on_both_engines(async |world| {
+        for life in 0..6 {
+            let grant = world
+                .granted_until_used_up(&format!("{life}"), budget(4_000 << life))
+                .await;
+            live_and_be_killed(&world, &grant.id, life);
+
+            world.assert_revoked_if_used_up(&grant).await;
+            world.store.recover_all_others(NOW).await.unwrap();
+            world.assert_revoked_if_used_up(&grant).await;
+            assert_sound(&world.store).await;
+        }
+    })
+    .await;
+}
+
 fn live_and_be_killed(world: &World, grant: &GrantId, life: u64) -> Told {
     let database = match &world.url {
         DatabaseUrl::Sqlite(path) => path.display().to_string(),
@@ -141,7 +159,9 @@ async fn the_process_that_is_killed() {
         async move {
             for number in 0_i64.. {
                 let id = format!("{life}-{caller}-{number}");
-                let held = store.reserve(permit(&grant, &id, 1_000), NOW).await.unwrap();
+                let Ok(held) = store.reserve(permit(&grant, &id, 1_000), NOW).await else {
+                    continue;
+                };
                 say(&format!("held {id} ."));
                 store.settle_now(cost(&held, number % 1_000), NOW).await.unwrap();
                 say(&format!("settled {id} {} .", number % 1_000));

@@ -196,6 +196,7 @@ async fn a_grant_and_a_provider_that_come_later_are_under_the_limits_there_are()
         let mut approved = Approved {
             authorization_details: grant.authorization_details.clone(),
             expires_at: grant.expires_at,
+            revoke_when_used_up: false,
         };
         let mut second = approved.authorization_details[0].clone();
         second.provider = ProviderId::new("anthropic");
@@ -203,6 +204,7 @@ async fn a_grant_and_a_provider_that_come_later_are_under_the_limits_there_are()
         let added = event(Happened::GrantChanged {
             authorization_details: serde_json::Value::Null,
             expires_at: approved.expires_at,
+            revoke_when_used_up: false,
         });
         world.store.change_grant(&grant.id, &approved, &added).await.unwrap();
 

@@ -10,6 +10,7 @@ mod reading;
 mod recovery;
 mod rules;
 mod time_zones;
+mod used_up;
 
 use aipassport_domain::{
     audit::{CallOutcome, Happened},
@@ -44,11 +45,13 @@ impl World {
         let mut approved = Approved {
             authorization_details: grant.authorization_details.clone(),
             expires_at: grant.expires_at,
+            revoke_when_used_up: grant.revoke_when_used_up,
         };
         approved.authorization_details[0].limits = limits;
         let mut changed = event(Happened::GrantChanged {
             authorization_details: serde_json::to_value(&approved.authorization_details).unwrap(),
             expires_at: approved.expires_at,
+            revoke_when_used_up: approved.revoke_when_used_up,
         });
         changed.at = at;
         let grant = self.store.change_grant(&grant.id, &approved, &changed).await;

@@ -67,7 +67,7 @@ fn admitted(answers: Vec<Result<Reservation, ReserveError>>, refused_for: LimitR
 
 impl World {
     /// The world's own store; on PostgreSQL two more instances on the same database.
-    async fn instances(&self) -> Vec<Store> {
+    pub async fn instances(&self) -> Vec<Store> {
         let mut instances = vec![self.store.clone()];
         if matches!(self.url, DatabaseUrl::Postgres(_)) {
             for name in ["second", "third"] {

@@ -302,6 +302,7 @@ pub fn decision() -> Decision {
         approved: Approved {
             authorization_details: vec![fixtures::access()],
             expires_at: NOW.plus_seconds(30 * 86_400),
+            revoke_when_used_up: false,
         },
         shown_digest: Some("what was shown".to_owned()),
         prices: r#"{"openai":{}}"#.to_owned(),
@@ -329,6 +330,7 @@ pub fn approval(request: &AuthorizationRequest) -> AuditEvent {
         authorization_details: serde_json::to_value(&approved.authorization_details).unwrap(),
         expires_at: approved.expires_at,
         shown_digest,
+        revoke_when_used_up: false,
     })
 }
 

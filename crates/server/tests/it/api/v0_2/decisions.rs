@@ -38,6 +38,25 @@ async fn a_user_allows_what_was_asked_for_an_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_chooses_that_a_grant_ends_with_its_money_and_takes_it_back() {
+    let broker = TestBroker::start().await;
+    let user = broker.user("ana").await;
+    let asked = broker.ask_for_grant().await;
+    let chosen = json!({"revokeWhenUsedUp": true});
+
+    let granted = broker.act(&user, &asked.grant_id, "approve", &chosen).await.json();
+    let kept = broker
+        .patch(&user, &asked.grant_id, &json!({"expiresInSeconds": 60}))
+        .await
+        .json();
+    let taken_back = json!({"revokeWhenUsedUp": false});
+    let taken_back = broker.patch(&user, &asked.grant_id, &taken_back).await.json();
+
+    let answers = [granted, kept, taken_back].map(|grant| grant["revokeWhenUsedUp"].clone());
+    assert_eq!(answers, [true, true, false]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_user_may_lower_and_never_raise() {
     let broker = TestBroker::start().await;
     let user = broker.user("ana").await;
