@@ -27,7 +27,8 @@ pub(super) struct Packets {
     has_open_packet: bool,
     /// Which stream it is; of several, none is told.
     serial: Option<Vec<u8>>,
-    packets: u64,
+    /// How many packets have ended.
+    seen: u64,
     microseconds: u64,
 }
 
@@ -62,7 +63,7 @@ impl Packets {
 
     pub(super) fn milliseconds(&self) -> Option<u64> {
         let is_whole = self.page.is_empty() && self.left == 0 && self.pieces.is_empty() && !self.has_open_packet;
-        (is_whole && self.packets > 2).then(|| self.microseconds.div_ceil(1_000))
+        (is_whole && self.seen > 2).then(|| self.microseconds.div_ceil(1_000))
     }
 
     fn begin_page(&mut self) -> Option<()> {
@@ -97,8 +98,8 @@ impl Packets {
     fn end_packet(&mut self) -> Option<()> {
         let head = std::mem::take(&mut self.head);
         self.has_open_packet = false;
-        self.packets += 1;
-        match self.packets {
+        self.seen += 1;
+        match self.seen {
             1 => head.starts_with(b"OpusHead").then_some(()),
             2 => head.starts_with(b"OpusTags").then_some(()),
             _ => {
