@@ -15,7 +15,7 @@ use self::{mp3::Frames, opus::Packets};
 const MILLIS_PER_SECOND: u64 = 1_000;
 /// Four kilobits: below what any codec in use makes of speech. Silence can be less, by any factor: Opus
 /// tells of it packet by packet, and FLAC in its header. What is left is a file of hours of silence in
-/// `MP4` or `WebM`, one that lies in its header, or one too large to be here when it is held for.
+/// MP4 or `WebM`, one that lies in its header, or one too large to be here when it is held for.
 const LEAST_BYTES_PER_SECOND: u64 = 500;
 /// Where the header of a WAVE file ends that begins as nearly all do.
 const WAVE_HEADER: usize = 36;

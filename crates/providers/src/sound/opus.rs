@@ -27,7 +27,6 @@ pub(super) struct Packets {
     has_open_packet: bool,
     /// Which stream it is; of several, none is told.
     serial: Option<Vec<u8>>,
-    /// How many packets have ended.
     seen: u64,
     microseconds: u64,
 }
