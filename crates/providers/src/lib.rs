@@ -17,6 +17,7 @@ mod events;
 mod flat;
 mod gemini;
 mod headers;
+mod hiding;
 mod json;
 pub mod meter;
 mod mistral;

@@ -20,7 +20,8 @@ use crate::{
     adapter::Operation,
     anthropic,
     ceiling::with_surcharge,
-    events::{self, Piece, Splitter},
+    events::{Piece, Splitter},
+    hiding::Hiding,
     json::Seeker,
     prices::{PriceBook, ServiceTier},
     sound::SoundMeter,
@@ -476,35 +477,6 @@ fn see(format: &dyn AnswerFormat, form: StreamForm, piece: Piece<'_>, seen: &mut
         Piece::Unread(part) => {
             seen.output_bytes += part.len() as u64;
             None
-        }
-    }
-}
-
-/// Keeps usage from a client that did not ask for it.
-#[derive(Default)]
-struct Hiding {
-    /// The event before was hidden when the last byte that had arrived of it was a carriage return:
-    /// a line feed that comes next belongs to it.
-    hides_line_feed: bool,
-}
-
-impl Hiding {
-    /// Writes the event as the client sees it.
-    fn show(&mut self, piece: Piece<'_>, usage: Option<UsageMember>, shown: &mut Vec<u8>) {
-        let (Piece::Event(event) | Piece::Unread(event)) = piece;
-        if std::mem::take(&mut self.hides_line_feed) && event == b"\n" {
-            return;
-        }
-        match usage {
-            Some(usage) if usage.stands_alone => self.hides_line_feed = event.ends_with(b"\r"),
-            Some(usage) => match events::without(event, usage.range) {
-                Some((before, after)) => {
-                    shown.extend_from_slice(before);
-                    shown.extend_from_slice(after);
-                }
-                None => shown.extend_from_slice(event),
-            },
-            None => shown.extend_from_slice(event),
         }
     }
 }

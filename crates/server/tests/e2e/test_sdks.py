@@ -408,6 +408,15 @@ class OneFace(unittest.TestCase):
 
     chats = ["anthropic", "gemini", "mistral", "cohere", "ollama"]
 
+    @classmethod
+    def setUpClass(cls):
+        cls.programs = {language: Program(this_run(), language) for language in LANGUAGES}
+
+    @classmethod
+    def tearDownClass(cls):
+        for program in cls.programs.values():
+            program.end()
+
     def do(self, provider, what, capability="chat", **more):
         model = more.pop("model", SDK_MODELS[provider])
         ticked = {} if capability == "chat" else {f"{provider}.capability": capability}
@@ -415,11 +424,9 @@ class OneFace(unittest.TestCase):
         billed = sum(row["cost_nanos"] for row in sandbox.bill())
 
         answers = {}
-        for language in LANGUAGES:
-            program = Program(this_run(), language)
+        for language, program in self.programs.items():
             named = f"{provider}/{model}"
             answers[language] = program.do(do=what, sdk="openai", base_url=f"{broker.url}/v1", key=grant.token, model=named, prompt=PROMPT, **more)
-            program.end()
             self.assertNotIn("error", answers[language])
             self.assertNotIn("died", answers[language])
 
