@@ -1,6 +1,6 @@
 //! Any request on `/v1` or `/proxy/chat` for any provider, and any answer to it, cut anywhere: what is
 //! translated can be read by the provider's adapter or is refused by it, an answer comes out the same
-//! however it is cut, and all that comes out is JSON.
+//! however it is cut, and all that comes out is JSON, but for a sound.
 #![no_main]
 
 mod json;
@@ -16,8 +16,14 @@ use http::{Method, StatusCode};
 use libfuzzer_sys::{Corpus, fuzz_mutator, fuzz_target};
 use serde_json::value::RawValue;
 
-const PROVIDERS: [&str; 4] = ["anthropic", "gemini", "cohere", "mistral"];
-const PATHS: [&str; 3] = ["/v1/chat/completions", "/v1/responses", "/v1/embeddings"];
+const PROVIDERS: [&str; 5] = ["anthropic", "gemini", "cohere", "mistral", "vllm"];
+const PATHS: [&str; 5] = [
+    "/v1/chat/completions",
+    "/v1/responses",
+    "/v1/embeddings",
+    "/v1/images/generations",
+    "/v1/audio/speech",
+];
 const FORMS: [StreamForm; 3] = [StreamForm::Events, StreamForm::Lines, StreamForm::Items];
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
@@ -91,7 +97,9 @@ fn understand(plan: &AnswerPlan, form: StreamForm, step: usize, answer: &[u8]) -
         }
     }
     let body = feed(plan, None, std::iter::once(answer));
-    if let Some(body) = &body {
+    if let Some(body) = &body
+        && plan.media_type(StatusCode::OK) == "application/json"
+    {
         serde_json::from_slice::<Box<RawValue>>(body).expect("JSON");
     }
     let failure = plan.failure(StatusCode::BAD_REQUEST, answer);

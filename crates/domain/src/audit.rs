@@ -4,7 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{AppKeyId, AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, ProviderId, TenantId, UserId},
+    ids::{
+        AppKeyId, AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, ProviderId, TenantId, UserId,
+        WebhookId,
+    },
     ledger::Level,
     money::Money,
     price_override::OwnPrice,
@@ -101,6 +104,34 @@ pub enum Happened {
         provider: ProviderId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<String>,
+    },
+    /// Of an address its host alone is told: the rest may be known to its two sides only.
+    WebhookAdded {
+        webhook_id: WebhookId,
+        host: String,
+    },
+    WebhookRemoved {
+        webhook_id: WebhookId,
+        host: String,
+    },
+    WebhookSecretReplaced {
+        webhook_id: WebhookId,
+        host: String,
+    },
+    WebhookTested {
+        webhook_id: WebhookId,
+        host: String,
+    },
+    /// Nothing is sent to it any more.
+    WebhookStopped {
+        webhook_id: WebhookId,
+        host: String,
+        reason: WebhookStop,
+    },
+    /// A test message came through, so alerts are sent again.
+    WebhookResumed {
+        webhook_id: WebhookId,
+        host: String,
     },
     ClientAdded {
         client_id: ClientId,
@@ -271,6 +302,31 @@ impl KeyCheck {
 
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|check| check.as_str() == text)
+    }
+}
+
+/// Why nothing is sent to a webhook any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookStop {
+    /// It answered that it is gone for good.
+    Gone,
+    /// For days it took no message.
+    Undelivered,
+}
+
+impl WebhookStop {
+    const ALL: [Self; 2] = [Self::Gone, Self::Undelivered];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Undelivered => "undelivered",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stop| stop.as_str() == text)
     }
 }
 

@@ -41,6 +41,8 @@ identifiers! {
     CredentialId;
     /// A credential that a user made by hand for a tool.
     AppKeyId;
+    /// An address of a user's that alerts are posted to.
+    WebhookId;
     /// An authorization request, from asking to redeeming.
     AuthorizationRequestId;
     /// One call to a provider; also `aipassport-request-id`, and the id of its reservation.

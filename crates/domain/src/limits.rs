@@ -9,7 +9,8 @@ use crate::{money::Money, time::Period};
 /// The window of a budget or request cap; `None` is the grant's whole life.
 pub type Window = Option<Period>;
 
-/// Upper limits. One that is missing leaves its operator's default in force, never "unlimited".
+/// Upper limits. In a grant, one that is missing leaves its operator's default in force, never
+/// "unlimited"; above grants, one that is missing is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Limits {
     #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "write_requests")]
@@ -25,6 +26,10 @@ pub struct Limits {
 }
 
 impl Limits {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether every limit of `wide` stands here too, as low or lower.
     pub fn narrower(&self, wide: &Self) -> bool {
         at_most(&self.requests, &wide.requests)

@@ -208,6 +208,8 @@ pub enum Operation {
     Messages,
     GenerateContent,
     StreamGenerateContent,
+    /// The same in one piece that may be very large: images, or sound.
+    GenerateMedia,
     EmbedContent,
     Ocr,
     /// With annotations, at another price.
@@ -219,6 +221,7 @@ pub enum Operation {
     OllamaChat,
     OllamaGenerate,
     OllamaEmbed,
+    OllamaShow,
 }
 
 impl Operation {
@@ -234,7 +237,7 @@ impl Operation {
             Self::Speech => "text_to_speech",
             Self::Transcription => "speech_to_text",
             Self::Messages => "messages",
-            Self::GenerateContent => "generate_content",
+            Self::GenerateContent | Self::GenerateMedia => "generate_content",
             Self::StreamGenerateContent => "stream_generate_content",
             Self::EmbedContent => "embed_content",
             Self::Ocr | Self::AnnotatedOcr => "ocr",
@@ -242,6 +245,7 @@ impl Operation {
             Self::Embed | Self::OllamaEmbed => "embed",
             Self::Rerank => "rerank",
             Self::OllamaGenerate => "generate",
+            Self::OllamaShow => "show",
         }
     }
 
@@ -256,6 +260,7 @@ impl Operation {
             Self::Transcription => &openai::Transcriptions,
             Self::Messages => &anthropic::Messages,
             Self::GenerateContent => &gemini::GenerateContent,
+            Self::GenerateMedia => &gemini::GenerateMedia,
             Self::StreamGenerateContent => &gemini::StreamGenerateContent,
             Self::EmbedContent => &gemini::EmbedContent,
             Self::Ocr => &mistral::Ocr { is_annotated: false },
@@ -265,6 +270,7 @@ impl Operation {
             Self::Embed | Self::Rerank => &cohere::Billed,
             Self::OllamaChat | Self::OllamaGenerate => &ollama::Generation,
             Self::OllamaEmbed => &ollama::Embeddings,
+            Self::OllamaShow => &ollama::Shown,
         }
     }
 }

@@ -12,7 +12,7 @@ use aipassport_domain::{
     policy::CostCeiling,
     usage::{TruthLabel, Usage},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header::CONTENT_TYPE};
 
 pub use crate::events::StreamForm;
@@ -53,6 +53,12 @@ pub(crate) trait AnswerFormat: Sync {
         None
     }
 
+    /// The one form in which a whole body may be shown to clients, where it says what is not theirs
+    /// to know. Security invariant: nothing of such a body is passed on before it has come whole.
+    fn only_shown(&self) -> Option<fn(&[u8]) -> Bytes> {
+        None
+    }
+
     /// Whether it may answer with this, which is neither JSON nor a stream, and passes unread.
     fn is_medium(&self, _content_type: &str) -> bool {
         false
@@ -80,7 +86,7 @@ pub struct Metering {
     pub(crate) tier: Option<ServiceTier>,
     /// Whether every output token is shown as it is written: a stream, without hidden reasoning.
     pub(crate) shows_all_output: bool,
-    /// Whether only we asked for usage in the stream.
+    /// Whether the client did not ask for usage in the stream.
     pub(crate) hides_usage: bool,
     /// What the request alone tells of its cost, where the answer says nothing.
     pub(crate) derived: Option<Derived>,
@@ -118,6 +124,11 @@ impl Metering {
             derived: None,
             speech: None,
         }
+    }
+
+    /// Keeps the usage of a stream from the client, where its format can do without.
+    pub fn hide_usage(&mut self) {
+        self.hides_usage = true;
     }
 
     /// A meter for an answer with these headers: a stream of events, or a body.
@@ -337,13 +348,22 @@ enum Form {
         parts: Vec<Bytes>,
         bytes: usize,
     },
+    /// All of it so far, and what may be shown of it; nothing where it is too long.
+    Withheld {
+        whole: BytesMut,
+        show: fn(&[u8]) -> Bytes,
+    },
 }
 
 impl Form {
     fn body(format: &dyn AnswerFormat) -> Self {
-        match format.usage_member() {
-            Some(member) => Self::Sought(Seeker::new(member)),
-            None => Self::Body {
+        match (format.only_shown(), format.usage_member()) {
+            (Some(show), _) => Self::Withheld {
+                whole: BytesMut::new(),
+                show,
+            },
+            (None, Some(member)) => Self::Sought(Seeker::new(member)),
+            (None, None) => Self::Body {
                 parts: Vec::new(),
                 bytes: 0,
             },
@@ -356,13 +376,13 @@ impl Meter {
     pub fn stream_form(&self) -> Option<StreamForm> {
         match &self.form {
             Form::Stream(splitter) => Some(splitter.form()),
-            Form::Sound(_) | Form::Unread | Form::Sought(_) | Form::Body { .. } => None,
+            Form::Sound(_) | Form::Unread | Form::Sought(_) | Form::Body { .. } | Form::Withheld { .. } => None,
         }
     }
 
     /// Whether the answer passes piece by piece, and not as one document.
     pub fn passes_in_pieces(&self) -> bool {
-        !matches!(self.form, Form::Sought(_) | Form::Body { .. })
+        !matches!(self.form, Form::Sought(_) | Form::Body { .. } | Form::Withheld { .. })
     }
 
     /// Takes the next bytes from the upstream and returns those for the client: the same, but for
@@ -404,6 +424,12 @@ impl Meter {
                 }
                 chunk
             }
+            (Form::Withheld { whole, .. }, _) => {
+                if whole.len() <= LONGEST_BODY {
+                    whole.extend_from_slice(&chunk);
+                }
+                Bytes::new()
+            }
         }
     }
 
@@ -415,6 +441,7 @@ impl Meter {
                 self.seen.sound_milliseconds = sound.milliseconds();
                 return Bytes::new();
             }
+            Form::Withheld { whole, show } => return show(&whole.split()),
             Form::Sought(_) | Form::Body { .. } => {
                 self.seen = self.metered();
                 self.form = Form::Unread;
@@ -437,7 +464,7 @@ impl Meter {
         match &self.form {
             Form::Sought(seeker) => self.format.see_body(&seeker.document(), &mut seen),
             Form::Body { parts, .. } => self.format.see_body(&parts.concat(), &mut seen),
-            Form::Stream(_) | Form::Sound(_) | Form::Unread => {}
+            Form::Stream(_) | Form::Sound(_) | Form::Unread | Form::Withheld { .. } => {}
         }
         seen
     }

@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     client_secret, clock::Clock, config::Config, gateway::Gateway, password::Passwords, random::Random,
-    signing::SigningKeys, strangers::Strangers, vault::Vault,
+    signing::SigningKeys, strangers::Strangers, vault::Vault, webhooks::Webhooks,
 };
 
 #[derive(Clone)]
@@ -31,6 +31,7 @@ pub struct Parts {
     pub client_secrets: client_secret::Tries,
     /// Caches, upstream connections and open streams.
     pub gateway: Gateway,
+    pub webhooks: Webhooks,
     /// Work that shutdown waits for.
     pub tasks: TaskTracker,
     /// Cancelled when the broker begins to stop.

@@ -27,6 +27,7 @@ use crate::{
     signing::{SigningError, SigningKeys},
     strangers::Strangers,
     tls,
+    webhooks::{Webhooks, WebhooksStartError},
 };
 
 /// A broker that is ready to answer.
@@ -57,6 +58,8 @@ pub enum StartError {
     Prices(#[from] PriceBookError),
     #[error(transparent)]
     Gateway(#[from] GatewayStartError),
+    #[error(transparent)]
+    Webhooks(#[from] WebhooksStartError),
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
     #[error(transparent)]
@@ -108,6 +111,7 @@ impl Broker {
         };
         let app = App::new(Parts {
             gateway: Gateway::new()?,
+            webhooks: Webhooks::new()?,
             prices: Arc::new(PriceBook::embedded()?),
             passwords: Passwords::new(random.as_ref()),
             strangers: Strangers::new(config.strangers),
@@ -157,7 +161,7 @@ impl Broker {
             stopping,
             serve::serve(listener, routes, listening, stop),
             gateway::watch(&app),
-            jobs::run(app.clone()),
+            jobs::run(&app),
         );
         app.tasks.close();
         app.tasks.wait().await;

@@ -6,7 +6,7 @@ use aipassport_domain::{
     authorization_details::AiAccess,
     grant::{Grant, GrantState, GrantStatus},
     ids::{ClientId, GrantId, ProviderId, UserId},
-    ledger::{Account, Amount, Level, LimitRule},
+    ledger::{Account, Amount, Level, LimitRule, LimitState},
     time::{Period, Timestamp},
 };
 use aipassport_store::{Store, StoreError};
@@ -27,12 +27,14 @@ pub struct GrantView {
     pub limits: Vec<LimitView>,
 }
 
-/// One limit, as in `/passport/self`.
+/// Where one limit stands, as in `/passport/self`.
 #[derive(Debug, Serialize)]
 pub struct LimitView {
-    pub provider: ProviderId,
+    /// Missing above grants: there it is of all providers together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderId>,
     pub rule: LimitRule,
-    /// What the limit belongs to: here, the grant.
+    /// Whose limit it is.
     pub level: Level,
     pub limit: Amount,
     pub used: Amount,
@@ -40,13 +42,14 @@ pub struct LimitView {
     pub left: Amount,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<&'static str>,
-    /// `None` is the grant's whole life.
+    /// `None` is the whole life.
     pub window: Option<Period>,
     pub resets_at: Option<Timestamp>,
 }
 
 impl GrantView {
-    /// Reads the accounts of `grant` and says where it stands at `now`.
+    /// Reads the accounts of `grant` and says where it stands at `now`. Those above it are not here:
+    /// introspection shows this to the app, which is not to know what others have used.
     pub async fn load(store: &Store, grant: Grant, now: Timestamp) -> Result<Self, StoreError> {
         let accounts = store.accounts_of(&grant.tenant_id, &grant.id).await?;
         let is_exhausted = accounts.iter().any(|(_, account)| account.is_exhausted(now));
@@ -65,16 +68,16 @@ impl GrantView {
             authorization_details: grant.authorization_details,
             limits: accounts
                 .iter()
-                .flat_map(|(provider, account)| limits(provider, account, now))
+                .flat_map(|(provider, account)| limits(Some(provider), account, now))
                 .collect(),
         })
     }
 }
 
 /// Where every limit of one account stands at `now`.
-pub fn limits(provider: &ProviderId, account: &Account, now: Timestamp) -> Vec<LimitView> {
-    let view = |state: aipassport_domain::ledger::LimitState| LimitView {
-        provider: provider.clone(),
+pub fn limits(provider: Option<&ProviderId>, account: &Account, now: Timestamp) -> Vec<LimitView> {
+    let view = |state: LimitState| LimitView {
+        provider: provider.cloned(),
         rule: state.rule,
         level: state.level,
         left: state.left(),

@@ -48,6 +48,17 @@ impl<'a> AlertsOf<'a> {
     }
 }
 
+macro_rules! select_alerts {
+    ($which:literal) => {
+        concat!(
+            "select id, level, subject, provider, rule, period, window_start, resets_at, threshold, limit_amount,
+                    used_amount, at, seen_at
+             from alerts ",
+            $which
+        )
+    };
+}
+
 impl Store {
     /// The newest alerts; those alone that nobody has said to have seen, if `unseen` is set.
     pub async fn alerts_of(
@@ -58,13 +69,10 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<AlertRecord>, StoreError> {
         let [user, tenant] = of.names();
-        let rows = sql(
-            "select id, level, subject, provider, rule, period, window_start, resets_at, threshold, limit_amount,
-                    used_amount, at, seen_at
-             from alerts
-             where tenant_id = $1 and user_id in ($2, $3) and (seen_at is null or $4 = 0)
-             order by at desc, id desc limit $5",
-        )
+        let rows = sql(select_alerts!(
+            "where tenant_id = $1 and user_id in ($2, $3) and (seen_at is null or $4 = 0)
+             order by at desc, id desc limit $5"
+        ))
         .bind(tenant_id)
         .bind(user)
         .bind(tenant)
@@ -73,6 +81,15 @@ impl Store {
         .all(self.pool())
         .await?;
         rows.iter().map(read).collect()
+    }
+
+    pub(crate) async fn alert(&self, tenant_id: &TenantId, id: &str) -> Result<Option<AlertRecord>, StoreError> {
+        let row = sql(select_alerts!("where tenant_id = $1 and id = $2"))
+            .bind(tenant_id)
+            .bind(id)
+            .first(self.pool())
+            .await?;
+        row.as_ref().map(read).transpose()
     }
 
     /// Takes down that an alert was seen; the first time counts. `false` if there is none of that id.

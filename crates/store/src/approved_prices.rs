@@ -32,14 +32,13 @@ impl Store {
         before: Option<&str>,
         prices: &str,
     ) -> Result<bool, StoreError> {
-        sql("update grants set approved_prices = $4
+        let statement = sql("update grants set approved_prices = $4
              where tenant_id = $1 and id = $2 and coalesce(approved_prices, '') = $3")
         .bind(tenant_id)
         .bind(id)
         .bind(before.unwrap_or_default())
-        .bind(prices)
-        .changed(self.pool())
-        .await
+        .bind(prices);
+        Ok(self.write(statement).await? > 0)
     }
 
     /// Pauses an active grant because its models have become much dearer than in `approved`, and returns

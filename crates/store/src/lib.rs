@@ -39,6 +39,8 @@ mod tenants;
 mod time_zones;
 mod turnstile;
 mod users;
+mod webhook_deliveries;
+mod webhooks;
 
 pub use alerts::{AlertRecord, AlertsOf};
 pub use app_keys::{AppKey, NewAppKey, NewTool};
@@ -58,6 +60,8 @@ pub use refresh_tokens::{NewRefreshToken, RefreshToken, Rotation};
 pub use sign_in::{ApiToken, BrowserSession};
 pub use signing_keys::{SigningKey, SigningKeyState};
 pub use users::User;
+pub use webhook_deliveries::{Delivery, LeasedDelivery, Message};
+pub use webhooks::{FormerSecret, Webhook};
 
 /// A part of a long list, newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -35,7 +35,7 @@ impl Store {
         };
         // Nobody else adds or removes this account: that takes what is held now.
         let exists = find(of, tenant_id).first(&mut *tx).await?.is_some();
-        match (exists, *limits == Limits::default()) {
+        match (exists, limits.is_empty()) {
             (false, true) => return Ok(true),
             (false, false) => open(&mut tx, tenant_id, of, limits, &time_zone, now).await?,
             (true, false) => change(&mut tx, tenant_id, of, limits, now).await?,

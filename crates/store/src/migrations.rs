@@ -41,6 +41,7 @@ const MIGRATIONS: &[Migration] = migrations! {
     9 "0009_key_checks",
     10 "0010_alerts",
     11 "0011_price_guard",
+    13 "0013_webhooks",
 };
 
 impl Migration {

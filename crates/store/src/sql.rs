@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use aipassport_domain::{
     ids::{
         AppKeyId, AuthorizationRequestId, CallId, ClientId, CredentialId, GrantId, KeyId, ProviderId, TenantId,
-        TokenFamilyId, UserId,
+        TokenFamilyId, UserId, WebhookId,
     },
     secret::{Sealed, SecretHash},
     time::Timestamp,
@@ -168,6 +168,7 @@ values! {
     &'a TenantId: id => Self::Text(Some(id.as_str().into()));
     &'a TokenFamilyId: id => Self::Text(Some(id.as_str().into()));
     &'a UserId: id => Self::Text(Some(id.as_str().into()));
+    &'a WebhookId: id => Self::Text(Some(id.as_str().into()));
     i64: integer => Self::Integer(Some(integer));
     u32: integer => Self::Integer(Some(i64::from(integer)));
     bool: flag => Self::Integer(Some(i64::from(flag)));
@@ -176,6 +177,7 @@ values! {
     &'a SecretHash: hash => Self::Bytes(Some(&hash.0));
     Option<&'a SecretHash>: hash => Self::Bytes(hash.map(|hash| hash.0.as_slice()));
     &'a Sealed: sealed => Self::Bytes(Some(&sealed.0));
+    Option<&'a Sealed>: sealed => Self::Bytes(sealed.map(|sealed| sealed.0.as_slice()));
 }
 
 /// A row of an answer; columns are asked for by name.
@@ -219,6 +221,11 @@ impl Row {
 
     pub(crate) fn sealed(&self, column: &str) -> Result<Sealed, StoreError> {
         Ok(Sealed(self.0.try_get(column)?))
+    }
+
+    pub(crate) fn maybe_sealed(&self, column: &str) -> Result<Option<Sealed>, StoreError> {
+        let bytes: Option<Vec<u8>> = self.0.try_get(column)?;
+        Ok(bytes.map(Sealed))
     }
 }
 

@@ -9,7 +9,7 @@ const KEPT_SECONDS: i64 = 86_400;
 
 /// Each takes the tenant and a time. A client that only named itself goes with the last of its
 /// requests; one that was disabled stays, or it could come back under its own name.
-const STATEMENTS: [&str; 7] = [
+const STATEMENTS: [&str; 8] = [
     "delete from authorization_requests where tenant_id = $1 and state = 'pending' and expires_at <= $2",
     "delete from clients
      where tenant_id = $1 and registration = 'unverified' and disabled_at is null and created_at <= $2
@@ -19,6 +19,8 @@ const STATEMENTS: [&str; 7] = [
     "delete from browser_sessions where tenant_id = $1 and started_at <= $2",
     "delete from api_tokens where tenant_id = $1 and expires_at <= $2",
     "delete from revoked_access_tokens where tenant_id = $1 and expires_at <= $2",
+    // Thirty days more, for whoever looks why nothing arrived.
+    "delete from webhook_deliveries where tenant_id = $1 and due_at is null and created_at <= $2 - 2592000000",
     // Thirty days more: so long a provider keeps what it was not told to forget.
     "delete from provider_objects where tenant_id = $1 and created_at <= $2 - 2592000000",
 ];
@@ -26,7 +28,8 @@ const STATEMENTS: [&str; 7] = [
 impl Store {
     /// Removes what ended a day ago or longer: questions that nobody decided, apps that only named
     /// themselves and were never allowed anything, failed sign-ins, sessions and tokens that are
-    /// refused for their age alone, and whose the objects were that providers have forgotten. May be repeated; returns how many rows went.
+    /// refused for their age alone, messages that were delivered or given up long ago, and whose the
+    /// objects were that providers have forgotten. May be repeated; returns how many rows went.
     ///
     /// Writes no event: nothing that was decided or given changes by it. Codes and refresh tokens
     /// stay, because using one again has to be noticed.

@@ -1,9 +1,12 @@
 //! Reading and writing `authorization_details`: unknown members, duplicate ones and values of
 //! another type are refused.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use super::{
     AiAccess, Capability, Choice, Delegation, Features, ModelPattern, SenderConstraint, TYPE, Validity, without_covered,
@@ -36,7 +39,7 @@ struct AiAccessOnWire {
     #[serde(default)]
     features: Features,
     #[serde(default)]
-    limits: LimitsOnWire,
+    limits: Limits,
     #[serde(default)]
     validity: Validity,
     #[serde(default)]
@@ -49,6 +52,7 @@ struct AiAccessOnWire {
     purpose: Option<String>,
 }
 
+/// The member `limits`; on its own, the limits of an app or of a user.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct LimitsOnWire {
@@ -130,13 +134,35 @@ impl TryFrom<AiAccessOnWire> for AiAccess {
             },
             capabilities: Choice::of(wire.capabilities),
             features: wire.features,
-            limits: Limits::try_from(wire.limits)?,
+            limits: wire.limits,
             validity: wire.validity,
             sender_constraint: wire.sender_constraint,
             delegation: wire.delegation,
             allow_future: wire.allow_future,
             purpose: wire.purpose.filter(|purpose| !purpose.is_empty()),
         })
+    }
+}
+
+impl<'de> Deserialize<'de> for Limits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let on_wire = deserializer.deserialize_map(MembersOnly)?;
+        Self::try_from(on_wire).map_err(D::Error::custom)
+    }
+}
+
+/// An array would be read by position, so that an empty one would be no limits at all.
+struct MembersOnly;
+
+impl<'de> Visitor<'de> for MembersOnly {
+    type Value = LimitsOnWire;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object of limits")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<LimitsOnWire, A::Error> {
+        LimitsOnWire::deserialize(MapAccessDeserializer::new(members))
     }
 }
 

@@ -255,6 +255,10 @@ impl Modalities {
             draft.capability = Capability::Audio;
         }
         draft.holds_output_back |= image || self.audio;
+        // A search is told beside the usage, and has a fee.
+        if (image || self.audio) && !draft.is_stream && !draft.features.web_search {
+            draft.operation = Operation::GenerateMedia;
+        }
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::InvalidHeaderValue};
 use serde_json::{Value, json};
 
-pub(crate) use self::usage::{EmbedContent, GenerateContent, StreamGenerateContent};
+pub(crate) use self::usage::{EmbedContent, GenerateContent, GenerateMedia, StreamGenerateContent};
 use crate::{
     adapter::{KeyQuestion, Operation, ProviderAdapter, Route, RouteKind, Unread, is_model_id, listed_model},
     draft::Draft,

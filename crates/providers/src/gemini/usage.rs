@@ -23,6 +23,23 @@ impl AnswerFormat for GenerateContent {
     }
 }
 
+/// An answer in one piece with images or sound, of which no more than the usage is kept.
+pub(crate) struct GenerateMedia;
+
+impl AnswerFormat for GenerateMedia {
+    fn see_body(&self, body: &[u8], seen: &mut Metered) {
+        see_body(body, seen);
+    }
+
+    fn see_event(&self, _data: &[u8], _seen: &mut Metered) -> Option<UsageMember> {
+        None
+    }
+
+    fn usage_member(&self) -> Option<&'static str> {
+        Some("usageMetadata")
+    }
+}
+
 /// The same in pieces: as events, or as the items of an array, by what the client asked for.
 pub(crate) struct StreamGenerateContent;
 

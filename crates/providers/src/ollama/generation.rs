@@ -55,23 +55,6 @@ pub(super) fn read_generate(request: &Unread<'_>) -> Read<ReadRequest> {
 
 const IMAGES: &str = "what an image costs is not known";
 
-/// Tells of a model, for nothing.
-pub(super) fn read_show(request: &Unread<'_>) -> Read<ReadRequest> {
-    let mut reader = Reader::strict(&request.body)?;
-    let mut draft = Draft::new(request, Operation::OllamaGenerate, &mut reader);
-    reader.object(|reader, name| {
-        reader.check_case(name)?;
-        match name {
-            "model" => draft.read_model(reader),
-            // What `model` was called before: both could be read as the model.
-            "name" => reader.only_null("name", "the model is named in `model`"),
-            _ => reader.skip().map(|_| ()),
-        }
-    })?;
-    reader.end()?;
-    draft.into_free()
-}
-
 fn read(
     request: &Unread<'_>,
     operation: Operation,

@@ -3,12 +3,13 @@
 //!
 //! What changes the host (pull, push, create, copy, delete, blobs) or tells of its other users
 //! (`/api/ps`) is no route. How requests are read is in `generation.rs`, `embeddings.rs` and
-//! `options.rs`, how answers are metered in `usage.rs`, and how refusals look in `error.rs`.
+//! `options.rs`, what is told of a model in `show.rs`, how answers are metered in `usage.rs`, and how refusals look in `error.rs`.
 
 mod embeddings;
 mod error;
 mod generation;
 mod options;
+mod show;
 mod usage;
 
 use aipassport_domain::authorization_details::Capability;
@@ -16,7 +17,10 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::json;
 
-pub(crate) use self::usage::{Embeddings, Generation};
+pub(crate) use self::{
+    show::Shown,
+    usage::{Embeddings, Generation},
+};
 use crate::{
     adapter::{KeyQuestion, Operation, ProviderAdapter, Route, RouteKind, Unread},
     headers,
@@ -73,7 +77,7 @@ impl ProviderAdapter for Ollama {
 
     fn read(&self, request: &Unread<'_>) -> Result<ReadRequest, ReadError> {
         match request.route.kind {
-            RouteKind::CountTokens => generation::read_show(request),
+            RouteKind::CountTokens => show::read(request),
             RouteKind::Call(_, Operation::OllamaGenerate) => generation::read_generate(request),
             RouteKind::Call(_, Operation::OllamaEmbed) => embeddings::read(request),
             _ => generation::read_chat(request),

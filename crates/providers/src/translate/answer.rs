@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::{
-    Stamp, anthropic, cohere, embeddings, gemini, openai,
+    Stamp, anthropic, cohere, compatible, embeddings, gemini, openai,
     told::{Failure, Gathered, Listener, Writer},
 };
 use crate::{
@@ -27,6 +27,8 @@ pub(crate) enum ProviderFormat {
     AnthropicMessages,
     GeminiContents,
     CohereChat,
+    /// OpenAI's older format of chat.
+    Completions,
 }
 
 /// What the client wants to be answered in.
@@ -35,6 +37,16 @@ pub(crate) enum ClientFormat {
     ChatCompletion { includes_usage: bool },
     Response(openai::Echo),
     Embeddings { is_base64: bool },
+    Images,
+    Sound(SoundForm),
+}
+
+/// What a client wants to be spoken to in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SoundForm {
+    Wave,
+    /// Without a header.
+    Samples,
 }
 
 /// A longer body is not translated: it would have to be held in memory.
@@ -45,6 +57,7 @@ impl AnswerPlan {
     pub fn begin(&self, stamp: Stamp, form: Option<StreamForm>) -> Answer {
         let listener = self.listener(&stamp.id);
         let chat = |writer| Speech::Chat { listener, writer };
+        let created = stamp.created;
         let speech = match &self.client {
             ClientFormat::ChatCompletion { includes_usage } => {
                 chat(Box::new(openai::Completion::new(stamp, *includes_usage)))
@@ -55,10 +68,22 @@ impl AnswerPlan {
                 model: self.model.clone(),
                 is_base64: *is_base64,
             },
+            ClientFormat::Images => Speech::Images { created },
+            ClientFormat::Sound(form) => Speech::Sound(*form),
         };
         Answer {
             speech,
+            status: StatusCode::OK,
             form: form.map_or_else(|| Form::Body(Vec::new()), |form| Form::Stream(Splitter::new(form))),
+        }
+    }
+
+    /// The media type of an answer that is not a stream.
+    pub fn media_type(&self, status: StatusCode) -> &'static str {
+        match self.client {
+            ClientFormat::Sound(SoundForm::Wave) if status.is_success() => "audio/wav",
+            ClientFormat::Sound(SoundForm::Samples) if status.is_success() => "audio/pcm",
+            _ => "application/json",
         }
     }
 
@@ -78,6 +103,7 @@ impl AnswerPlan {
             ProviderFormat::AnthropicMessages => Box::new(anthropic::Messages::default()),
             ProviderFormat::GeminiContents => Box::new(gemini::Contents::new(answer_id.to_owned())),
             ProviderFormat::CohereChat => Box::new(cohere::Chat::new(self.model.clone())),
+            ProviderFormat::Completions => Box::new(compatible::Completions::new(self.model.clone())),
         }
     }
 }
@@ -85,6 +111,8 @@ impl AnswerPlan {
 /// Translates one answer, wherever the network has cut it.
 pub struct Answer {
     speech: Speech,
+    /// What the client is to be answered with.
+    status: StatusCode,
     form: Form,
 }
 
@@ -99,6 +127,10 @@ enum Speech {
         model: String,
         is_base64: bool,
     },
+    /// Always one body.
+    Images { created: i64 },
+    /// Always one body.
+    Sound(SoundForm),
 }
 
 enum Form {
@@ -144,8 +176,17 @@ impl Answer {
                 }
                 Ok(written.into())
             }
-            Form::Body(whole) => self.speech.body(whole),
+            Form::Body(whole) => {
+                let (status, body) = self.speech.body(whole)?;
+                self.status = status;
+                Ok(body)
+            }
         }
+    }
+
+    /// The status of an answer that has come to its end: some providers refuse with a success.
+    pub fn status(&self) -> StatusCode {
+        self.status
     }
 }
 
@@ -158,18 +199,27 @@ impl Speech {
         }
     }
 
-    fn body(&mut self, body: &[u8]) -> Result<Bytes, ReadError> {
-        match self {
+    fn body(&mut self, body: &[u8]) -> Result<(StatusCode, Bytes), ReadError> {
+        let made = match self {
             Self::Chat { listener, writer } => {
                 let mut answer = Gathered::default();
                 listener.body(body, &mut |told| answer.add(told))?;
-                Ok(writer.body(&answer))
+                gemini::Made::Bytes(writer.body(&answer))
             }
             Self::Embeddings {
                 provider,
                 model,
                 is_base64,
-            } => embeddings::answer(*provider, body, model, *is_base64),
-        }
+            } => gemini::Made::Bytes(embeddings::answer(*provider, body, model, *is_base64)?),
+            Self::Images { created } => gemini::read_images(body, *created)?,
+            Self::Sound(form) => gemini::read_speech(body, *form)?,
+        };
+        Ok(match made {
+            gemini::Made::Bytes(bytes) => (StatusCode::OK, bytes),
+            gemini::Made::Nothing(failure) => {
+                let refusal = openai::json_bytes(&openai::ErrorBody::from(&failure));
+                (StatusCode::BAD_REQUEST, refusal)
+            }
+        })
     }
 }

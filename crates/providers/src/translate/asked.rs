@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
+
 use super::{
     loss::Lost,
     raw::{Members, Raw},
@@ -94,18 +96,29 @@ pub(crate) enum Format<'a> {
     Text,
     /// Any JSON object.
     Json,
-    /// JSON by this schema.
-    Schema(Raw<'a>),
+    Schema(Schema<'a>),
+}
+
+/// By which the answer is JSON.
+#[derive(Debug)]
+pub(crate) struct Schema<'a> {
+    /// Only labels it.
+    pub(crate) name: Option<Cow<'a, str>>,
+    pub(crate) json: Raw<'a>,
+    /// Those who are not asked keep to it anyway.
+    pub(crate) is_strict: Option<bool>,
 }
 
 /// How much to reason before answering.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Effort {
     None,
     Minimal,
     Low,
     Medium,
     High,
+    #[serde(rename = "xhigh")]
     VeryHigh,
     Max,
 }

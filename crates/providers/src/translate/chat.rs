@@ -5,17 +5,21 @@ use super::{
     answer::{ClientFormat, ProviderFormat},
     anthropic,
     asked::Asked,
-    cohere, gemini,
+    cohere, compatible, gemini, mistral,
 };
 use crate::request::ReadError;
 
-/// The providers whose chat is not OpenAI's.
+/// The providers whose chat is not OpenAI's, or not the newer of its two.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Foreign {
     Anthropic,
     Gemini,
     Cohere,
+    Mistral,
+    Compatible,
 }
+
+const COMPLETIONS: &str = "/v1/chat/completions";
 
 /// Puts what is asked into the provider's words.
 pub(super) fn translate(asked: Asked<'_>, provider: Foreign, client: ClientFormat) -> Result<Translated, ReadError> {
@@ -39,6 +43,8 @@ pub(super) fn translate(asked: Asked<'_>, provider: Foreign, client: ClientForma
             )
         }
         Foreign::Cohere => ("/v2/chat".to_owned(), ProviderFormat::CohereChat, cohere::write),
+        Foreign::Mistral => (COMPLETIONS.to_owned(), ProviderFormat::Completions, mistral::write),
+        Foreign::Compatible => (COMPLETIONS.to_owned(), ProviderFormat::Completions, compatible::write),
     };
     let (body, lost) = write(asked)?;
     Ok(Translated {

@@ -9,7 +9,7 @@ use super::{
     Translated,
     answer::ClientFormat,
     chat::{self, Foreign},
-    embeddings,
+    embeddings, gemini,
     loss::Lost,
     mistral, openai,
     raw::not_carried,
@@ -37,6 +37,8 @@ pub enum Way {
         path: String,
         body: Bytes,
         lost: Lost,
+        /// Whether the usage of a stream is to be kept from the client, who has not asked for it.
+        hides_usage: bool,
     },
     Translated(Translated),
 }
@@ -90,7 +92,7 @@ impl FaceOperation {
 
     /// Where a form goes at `provider`, which speaks OpenAI's format itself.
     pub fn form_path(self, provider: &str) -> Result<&'static str, ReadError> {
-        match foreign(provider) {
+        match self.foreign(provider) {
             Some(_) => Err(not_carried("model", NO_EQUAL)),
             None => Ok(self.path()),
         }
@@ -98,7 +100,7 @@ impl FaceOperation {
 
     /// The same request as `provider` would have it, on its own path.
     pub fn to_provider(self, provider: &str, body: Bytes) -> Result<Way, ReadError> {
-        let Some(foreign) = foreign(provider) else {
+        let Some(foreign) = self.foreign(provider) else {
             return self.as_it_is(provider, body);
         };
         match (self, foreign) {
@@ -113,29 +115,44 @@ impl FaceOperation {
             }
             (Self::Embeddings, Foreign::Gemini) => embeddings::to_gemini(&body).map(Way::Translated),
             (Self::Embeddings, Foreign::Cohere) => embeddings::to_cohere(&body).map(Way::Translated),
+            (Self::MakeImages, Foreign::Gemini) => gemini::write_images(&body).map(Way::Translated),
+            (Self::Speech, Foreign::Gemini) => gemini::write_speech(&body).map(Way::Translated),
             _ => Err(not_carried("model", NO_EQUAL)),
         }
     }
 
+    /// What the provider speaks, where that is not OpenAI's format.
+    fn foreign(self, provider: &str) -> Option<Foreign> {
+        match provider {
+            "anthropic" => Some(Foreign::Anthropic),
+            "gemini" => Some(Foreign::Gemini),
+            "cohere" => Some(Foreign::Cohere),
+            // Of OpenAI's two formats of chat they speak the older one.
+            "mistral" if self == Self::Responses => Some(Foreign::Mistral),
+            "vllm" | "ollama" | "custom" if self == Self::Responses => Some(Foreign::Compatible),
+            _ => None,
+        }
+    }
+
     fn as_it_is(self, provider: &str, body: Bytes) -> Result<Way, ReadError> {
-        let (body, lost) = match (provider, self) {
-            ("mistral", Self::ChatCompletions) => mistral::chat(&body)?,
-            ("mistral", Self::Embeddings) => mistral::embeddings(&body)?,
-            _ => (body, Lost::default()),
+        let (body, lost, hides_usage) = match (provider, self) {
+            ("mistral", Self::ChatCompletions) => {
+                let chat = mistral::chat(&body)?;
+                (chat.body, chat.lost, !chat.wants_usage)
+            }
+            ("mistral", Self::Embeddings) => {
+                let (body, lost) = mistral::embeddings(&body)?;
+                (body, lost, false)
+            }
+            _ => (body, Lost::default(), false),
         };
-        let path = self.path().to_owned();
-        Ok(Way::AsItIs { path, body, lost })
+        Ok(Way::AsItIs {
+            path: self.path().to_owned(),
+            body,
+            lost,
+            hides_usage,
+        })
     }
 }
 
 const NO_EQUAL: &str = "its provider has no equal of this path";
-
-/// What the provider speaks, where that is not OpenAI's format.
-fn foreign(provider: &str) -> Option<Foreign> {
-    match provider {
-        "anthropic" => Some(Foreign::Anthropic),
-        "gemini" => Some(Foreign::Gemini),
-        "cohere" => Some(Foreign::Cohere),
-        _ => None,
-    }
-}

@@ -36,6 +36,10 @@ impl Lost {
 
     /// Decides on the members of a chat that the provider has no equal for.
     pub(crate) fn settle(&mut self, others: Members<'_>) -> Result<(), ReadError> {
+        self.settle_by(others, fate)
+    }
+
+    pub(crate) fn settle_by(&mut self, others: Members<'_>, fate: fn(&str, Raw<'_>) -> Fate) -> Result<(), ReadError> {
         for (name, value) in others.rest() {
             match fate(&name, value) {
                 Fate::Nothing => {}
@@ -47,14 +51,17 @@ impl Lost {
     }
 }
 
-enum Fate {
+/// What becomes of a member that the provider has no equal for.
+pub(crate) enum Fate {
     /// The value says what would be so anyway.
     Nothing,
     Reported,
     Refused(&'static str),
 }
 
-/// What becomes of a member of a chat that is not carried.
+pub(crate) const NOT_KNOWN: Fate = Fate::Refused("it is not known here, so neither is what its loss would change");
+
+/// Of a chat.
 fn fate(name: &str, value: Raw<'_>) -> Fate {
     let is_zero = value.number("").is_ok_and(|number| number == 0.0);
     let is_said_anyway = match name {
@@ -100,7 +107,7 @@ fn fate(name: &str, value: Raw<'_>) -> Fate {
         "web_search_options" => Fate::Refused("this provider searches by tools of its own"),
         "moderation" => Fate::Refused("this provider does not moderate on request"),
         "functions" | "function_call" => Fate::Refused("send tools instead"),
-        _ => Fate::Refused("it is not known here, so neither is what its loss would change"),
+        _ => NOT_KNOWN,
     }
 }
 

@@ -6,7 +6,10 @@
 use bytes::Bytes;
 
 use super::{
+    asked::Asked,
+    compatible,
     loss::Lost,
+    openai,
     raw::{Members, Raw, Written, not_carried},
 };
 use crate::request::ReadError;
@@ -54,17 +57,25 @@ const KNOWN_OF_EMBEDDINGS: [&str; 6] = [
     "output_dtype",
 ];
 
+/// A chat as Mistral takes it.
+pub(super) struct Chat {
+    pub(super) body: Bytes,
+    pub(super) lost: Lost,
+    /// Whether the client wants the usage of a stream, which Mistral says unasked.
+    pub(super) wants_usage: bool,
+}
+
 /// The same chat without what is refused.
-pub(super) fn chat(body: &[u8]) -> Result<(Bytes, Lost), ReadError> {
+pub(super) fn chat(body: &[u8]) -> Result<Chat, ReadError> {
     let members = Raw::read(body)?.members("the body")?;
     let has_newer_cap = members.has("max_completion_tokens");
+    let mut wants_usage = false;
     let mut lost = Lost::default();
     let mut written = Written::default();
     let mut others = Members::default();
     for (name, value) in members.rest() {
         match name.as_str() {
-            // A stream of its says its usage unasked.
-            "stream_options" => {}
+            "stream_options" => wants_usage = openai::wants_usage(Some(value))?,
             "max_tokens" if has_newer_cap => {}
             "max_completion_tokens" => written.add("max_tokens", value.as_str()),
             "seed" => written.add("random_seed", value.as_str()),
@@ -74,7 +85,21 @@ pub(super) fn chat(body: &[u8]) -> Result<(Bytes, Lost), ReadError> {
         }
     }
     lost.settle(others)?;
-    Ok((written.end().into(), lost))
+    Ok(Chat {
+        body: written.end().into(),
+        lost,
+        wants_usage,
+    })
+}
+
+/// What is asked in OpenAI's newer format, as a chat.
+pub(super) fn write(asked: Asked<'_>) -> Result<(Vec<u8>, Lost), ReadError> {
+    let (written, mut lost) = compatible::write(asked)?;
+    let chat = chat(&written)?;
+    for name in chat.lost.names() {
+        lost.report(name.clone());
+    }
+    Ok((chat.body.into(), lost))
 }
 
 /// The same embeddings.

@@ -17,6 +17,7 @@ mod anthropic;
 mod asked;
 mod chat;
 mod cohere;
+mod compatible;
 mod embeddings;
 mod face;
 mod gemini;

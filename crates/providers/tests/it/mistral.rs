@@ -11,7 +11,9 @@ use aipassport_providers::{
     meter::StreamForm,
     refusal::{Reason, Refusal},
     request::{ReadError, ReadRequest},
+    translate::{FaceOperation, Way},
 };
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -432,4 +434,54 @@ fn models_are_listed_in_mistrals_shape() {
     assert_eq!((&list["object"], &list["data"][1]["id"]), (&json!("list"), &json!("b")));
     assert_eq!(list["data"][0]["type"], "base");
     assert!(list["data"][0]["capabilities"].is_object());
+}
+
+#[test]
+fn a_client_of_v1_sees_the_usage_of_a_stream_that_it_asks_for_alone() {
+    for (options, hides) in [
+        ("", true),
+        (r#","stream_options":null"#, true),
+        (r#","stream_options":{"include_usage":false}"#, true),
+        (r#","stream_options":{"include_usage":true}"#, false),
+    ] {
+        let body = format!(r#"{{"model":"mistral-small-latest","messages":[],"stream":true{options}}}"#);
+        let way = FaceOperation::ChatCompletions.to_provider("mistral", Bytes::from(body));
+        let Ok(Way::AsItIs { hides_usage, .. }) = way else {
+            unreachable!("{way:?}")
+        };
+        assert_eq!(hides_usage, hides, "{options}");
+    }
+}
+
+#[test]
+fn usage_beside_the_last_choice_is_hidden_and_counted_wherever_the_stream_is_cut() {
+    let mut metering = with(CHAT, r#""stream":true"#).unwrap().metering;
+    metering.hide_usage();
+    let last = r#"data: {"id":"c","choices":[{"index":0,"delta":{"content":""},"finish_reason":"stop"}]"#;
+    let usage = r#","usage":{"prompt_tokens":7,"total_tokens":12,"completion_tokens":5}"#;
+    let (start, end) = (
+        "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n",
+        "}\n\ndata: [DONE]\n\n",
+    );
+    let stream = [start, last, usage, end].concat();
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("text/event-stream"));
+
+    for cut in 0..=stream.len() {
+        let (first, second) = stream.as_bytes().split_at(cut);
+        let mut meter = metering.meter(&headers);
+        let mut shown = meter.feed(Bytes::copy_from_slice(first)).to_vec();
+        shown.extend_from_slice(&meter.feed(Bytes::copy_from_slice(second)));
+        shown.extend_from_slice(&meter.rest());
+
+        assert_eq!(
+            String::from_utf8(shown).unwrap(),
+            [start, last, end].concat(),
+            "cut at {cut}"
+        );
+        let seen = meter.metered();
+        let usage = seen.usage.unwrap();
+        assert_eq!((usage.input_tokens, usage.output_tokens), (7, 5));
+        assert!(seen.is_usage_final && seen.is_complete);
+    }
 }

@@ -8,6 +8,7 @@ use aipassport_providers::{
     meter::StreamForm,
     translate::{AnswerPlan, FaceOperation, Stamp, Translated, Way},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -37,8 +38,10 @@ struct Case {
     stream: Option<Vec<String>>,
     /// Server-sent events where nothing is said.
     stream_type: Option<String>,
-    /// The whole body that the client sees, or the data of each event.
+    /// The whole body that the client sees, in base64 where it is a sound; or the data of each event.
     client_sees: Option<Value>,
+    /// The status that the client sees, where the provider refuses with another.
+    client_status: Option<u16>,
 }
 
 /// Every case with its provider and its name.
@@ -77,7 +80,7 @@ fn stamp() -> Stamp {
 #[test]
 fn every_golden_translation_is_as_both_sides_document_it() {
     let cases = cases();
-    assert!(cases.len() > 70, "only {} golden translations were found", cases.len());
+    assert!(cases.len() > 110, "only {} golden translations were found", cases.len());
 
     for (provider, name, case) in &cases {
         let body = Bytes::from(case.request.to_string());
@@ -113,7 +116,16 @@ fn whole(plan: &AnswerPlan, case: &Case, answer: &Value, name: &str) -> Value {
     }
     let mut answer = plan.begin(stamp(), None);
     assert!(answer.feed(body).is_empty(), "{name}: a body is translated at its end");
-    serde_json::from_slice(&answer.end().expect(name)).expect(name)
+    let seen = answer.end().expect(name);
+    assert_eq!(
+        answer.status().as_u16(),
+        case.client_status.unwrap_or(200),
+        "{name}: status"
+    );
+    match plan.media_type(answer.status()) {
+        "application/json" => serde_json::from_slice(&seen).expect(name),
+        _ => Value::from(STANDARD.encode(seen)),
+    }
 }
 
 /// The data of each event that the client sees, however the stream is cut.
@@ -260,10 +272,16 @@ fn a_chat_for_mistral_keeps_its_bytes_but_for_what_mistral_would_refuse() {
 
     let way = FaceOperation::ChatCompletions.to_provider("mistral", Bytes::from_static(request.as_bytes()));
 
-    let Ok(Way::AsItIs { path, body, lost }) = way else {
+    let Ok(Way::AsItIs {
+        path,
+        body,
+        lost,
+        hides_usage,
+    }) = way
+    else {
         unreachable!("{way:?}")
     };
-    assert_eq!(path, "/v1/chat/completions");
+    assert_eq!((path.as_str(), hides_usage), ("/v1/chat/completions", false));
     assert_eq!(
         String::from_utf8(body.to_vec()).unwrap(),
         r#"{"model":"mistral-small-latest","temperature":0.70,"random_seed":7,"max_tokens":20,"n":1,"messages":["#

@@ -10,28 +10,22 @@ use tokio::{
 };
 
 use super::{
+    calls::{self, Body, Pace},
     report::Report,
-    upstream::PACED,
     wire::{Wire, digits, now_nanos},
 };
 
 /// An answer that takes longer is a failure.
 const LONGEST: Duration = Duration::from_secs(20);
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Closed,
-    Rate(u64),
-    Burst,
-    Paced,
-}
-
 pub(crate) struct Load {
-    pub(crate) kind: Kind,
+    pub(crate) pace: Pace,
+    /// So many calls a second; as fast as the answers come where there is none.
+    pub(crate) rate: Option<u32>,
     pub(crate) address: SocketAddr,
     pub(crate) path: String,
     pub(crate) tokens: Vec<String>,
-    pub(crate) seconds: u64,
+    pub(crate) time: Duration,
     pub(crate) connections: usize,
 }
 
@@ -76,7 +70,7 @@ impl Load {
 
     fn is_over(&self, began: Instant, shared: &RefCell<Shared>) -> bool {
         let is_used_up = self.tokens.len() > 1 && shared.borrow().unused.is_empty();
-        is_used_up || began.elapsed() >= Duration::from_secs(self.seconds)
+        is_used_up || began.elapsed() >= self.time
     }
 
     async fn connection(&self, began: Instant, shared: &RefCell<Shared>) -> io::Result<()> {
@@ -94,12 +88,12 @@ impl Load {
 
     /// When the next call is to begin: its latency counts from then, also if it is sent later.
     async fn next_due(&self, began: Instant, shared: &RefCell<Shared>) -> Instant {
-        let Kind::Rate(rate) = self.kind else {
+        let Some(rate) = self.rate else {
             return Instant::now();
         };
         let number = shared.borrow().sent;
         shared.borrow_mut().sent += 1;
-        let due = began + Duration::from_secs(1) * number / u32::try_from(rate).unwrap_or(u32::MAX);
+        let due = began + Duration::from_secs(1) * number / rate;
         sleep_until(due).await;
         due
     }
@@ -125,28 +119,20 @@ impl Load {
         report.events += events;
         report.latencies.push(due.elapsed());
         report.first_bytes.extend(first);
-        if self.kind == Kind::Paced {
+        if self.pace == Pace::Paced {
             report.event_delays.append(&mut delays);
         }
         Ok(())
     }
 
-    fn request(&self, token: &str) -> Vec<u8> {
-        let stream = if matches!(self.kind, Kind::Burst | Kind::Paced) {
-            r#","stream":true"#
-        } else {
-            ""
-        };
-        let pace = if self.kind == Kind::Paced { PACED } else { "at once" };
-        let body = format!(
-            r#"{{"model":"gpt-4o-mini","messages":[{{"role":"system","content":"Answer in one sentence."}},{{"role":"user","content":"Say something, {pace}."}}],"max_tokens":100{stream}}}"#
-        );
+    pub(crate) fn request(&self, token: &str) -> Vec<u8> {
+        let Body { kind, bytes } = calls::body(&self.path, self.pace);
         let head = format!(
-            "POST {} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\naccept: application/json\r\nuser-agent: load\r\ncontent-length: {}\r\n\r\n",
+            "POST {} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\ncontent-type: {kind}\r\naccept: application/json\r\nuser-agent: load\r\ncontent-length: {}\r\n\r\n",
             self.path,
             self.address,
-            body.len()
+            bytes.len()
         );
-        [head.into_bytes(), body.into_bytes()].concat()
+        [head.into_bytes(), bytes].concat()
     }
 }

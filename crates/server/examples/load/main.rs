@@ -9,18 +9,24 @@
 //! load rate      ADDRESS PATH TOKENS SECONDS CONNECTIONS RATE   so many a second, come what may
 //! load burst     ADDRESS PATH TOKENS SECONDS CONNECTIONS        streams that arrive at once
 //! load paced     ADDRESS PATH TOKENS SECONDS CONNECTIONS        streams with an event every 10 ms
+//! load held      ADDRESS PATH TOKENS SECONDS CONNECTIONS        streams that stay open; a line says when all are
 //! ```
 //!
-//! `TOKENS` is a file with an access token a line. Of several, each is used once.
+//! `PATH` says what is called (`calls.rs`). `TOKENS` is a file with an access token a line. Of several,
+//! each is used once.
 
+mod answers;
+mod calls;
 mod client;
+mod held;
 mod report;
 mod upstream;
 mod wire;
 
-use std::{io, net::SocketAddr, process::ExitCode};
+use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
-use client::{Kind, Load};
+use calls::Pace;
+use client::Load;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,47 +44,43 @@ fn main() -> ExitCode {
 async fn run(words: &[&str]) -> io::Result<()> {
     match *words {
         ["upstream", address] => upstream::serve(parsed(address)?).await,
-        ["rate", address, path, tokens, seconds, connections, rate] => {
-            let kind = Kind::Rate(parsed(rate)?);
-            measure(kind, address, path, tokens, parsed(seconds)?, parsed(connections)?).await
+        ["held", ref load @ ..] => report::print(&held::hold(read_load(Pace::Held, load)?).await?),
+        ["rate", ref load @ .., rate] => {
+            let rate = Some(parsed(rate)?);
+            let load = read_load(Pace::Whole, load)?;
+            report::print(&Load { rate, ..load }.run().await?)
         }
-        [
-            kind @ ("closed" | "burst" | "paced"),
-            address,
-            path,
-            tokens,
-            seconds,
-            connections,
-        ] => {
-            let kind = match kind {
-                "burst" => Kind::Burst,
-                "paced" => Kind::Paced,
-                _ => Kind::Closed,
+        [kind, ref load @ ..] => {
+            let pace = match kind {
+                "closed" => Pace::Whole,
+                "burst" => Pace::Burst,
+                "paced" => Pace::Paced,
+                _ => return Err(usage()),
             };
-            measure(kind, address, path, tokens, parsed(seconds)?, parsed(connections)?).await
+            report::print(&read_load(pace, load)?.run().await?)
         }
-        _ => Err(io::Error::other("see the head of main.rs for how to call this")),
+        [] => Err(usage()),
     }
 }
 
-async fn measure(
-    kind: Kind,
-    address: &str,
-    path: &str,
-    tokens: &str,
-    seconds: u64,
-    connections: usize,
-) -> io::Result<()> {
+fn read_load(pace: Pace, words: &[&str]) -> io::Result<Load> {
+    let [address, path, tokens, seconds, connections] = *words else {
+        return Err(usage());
+    };
     let tokens = std::fs::read_to_string(tokens)?;
-    let load = Load {
-        kind,
+    Ok(Load {
+        pace,
+        rate: None,
         address: parsed::<SocketAddr>(address)?,
         path: path.to_owned(),
         tokens: tokens.lines().map(str::to_owned).collect(),
-        seconds,
-        connections,
-    };
-    report::print(&load.run().await?)
+        time: Duration::try_from_secs_f64(parsed(seconds)?).map_err(io::Error::other)?,
+        connections: parsed(connections)?,
+    })
+}
+
+fn usage() -> io::Error {
+    io::Error::other("see the head of main.rs for how to call this")
 }
 
 fn parsed<T: std::str::FromStr>(text: &str) -> io::Result<T> {

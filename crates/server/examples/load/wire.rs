@@ -34,18 +34,25 @@ impl Wire {
         self.stream.write_all(bytes).await
     }
 
-    /// Reads a request or an answer with a length, and gives its body; `None` where the other end
+    /// Reads a request with a length, and gives its path and its body; `None` where the other end
     /// has closed the connection instead.
-    pub(crate) async fn read_request(&mut self) -> io::Result<Option<BytesMut>> {
+    pub(crate) async fn read_request(&mut self) -> io::Result<Option<(BytesMut, BytesMut)>> {
         if self.buffer.is_empty() && !self.fill().await? {
             return Ok(None);
         }
-        let head = self.take_until(HEAD_END).await?;
+        let mut head = self.take_until(HEAD_END).await?;
         let length = number_after(&head, b"content-length: ").unwrap_or_default();
         while self.buffer.len() < length {
             self.fill_more().await?;
         }
-        Ok(Some(self.buffer.split_to(length)))
+        let mut spaces = memchr::memchr_iter(b' ', &head);
+        let (from, to) = spaces
+            .next()
+            .zip(spaces.next())
+            .ok_or_else(|| io::Error::other("no path"))?;
+        head.truncate(to);
+        head.advance(from + 1);
+        Ok(Some((head, self.buffer.split_to(length))))
     }
 
     /// Reads an answer, hands its body to `seen` as it arrives, and gives its status.

@@ -8,16 +8,20 @@ use crate::app::App;
 mod alerts;
 mod app_keys;
 mod health;
+mod limits;
 mod own;
 mod problem;
 mod time_zone;
 mod v0_2;
+mod webhooks;
 
 pub fn routes() -> Router<App> {
     health::routes()
         .merge(own::routes())
         .merge(alerts::routes())
         .merge(app_keys::routes())
+        .merge(limits::routes())
         .merge(time_zone::routes())
+        .merge(webhooks::routes())
         .merge(v0_2::routes())
 }

@@ -11,12 +11,16 @@ use crate::{caller::CallerError, entries::Refused};
 pub(super) enum Problem {
     NobodySignedIn,
     Forged,
+    /// This allows more than before, and the browser's user signed in a while ago.
+    SignInAgain,
     /// Unknown, or somebody else's: which of the two is nobody's business.
     NotFound,
     Invalid {
         field: &'static str,
         text: String,
     },
+    /// Says when there is room again.
+    TooMany(&'static str),
     Unavailable,
 }
 
@@ -31,12 +35,17 @@ impl Problem {
                 let text = "The request did not come from a page of this broker.";
                 (StatusCode::FORBIDDEN, "forged", text.to_owned())
             }
+            Self::SignInAgain => {
+                let text = "This allows more than before: sign in again first.";
+                (StatusCode::FORBIDDEN, "sign_in_again", text.to_owned())
+            }
             Self::NotFound => (
                 StatusCode::NOT_FOUND,
                 "not_found",
                 "There is nothing of yours here.".to_owned(),
             ),
             Self::Invalid { field, text } => (StatusCode::BAD_REQUEST, "invalid", format!("{field}: {text}")),
+            Self::TooMany(text) => (StatusCode::TOO_MANY_REQUESTS, "too_many", (*text).to_owned()),
             Self::Unavailable => {
                 let text = "The store is away. Nothing has changed; try again in a moment.";
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", text.to_owned())

@@ -39,6 +39,7 @@ pub(super) async fn run(data: &Data, output: Output) -> Result<ExitCode, Failure
             balances(data).await?,
         ),
         Check::of("every provider credential opens", credentials(data).await?),
+        Check::of("every webhook's secret opens", webhooks(data).await?),
         Check::of(
             "there is an active signing key, and every one opens",
             signing_keys(data).await?,
@@ -73,6 +74,24 @@ async fn credentials(data: &Data) -> Result<Vec<String>, Failure> {
                 findings.push(format!(
                     "{}'s {} credential {} does not open",
                     user.name, credential.provider, credential.id
+                ));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+async fn webhooks(data: &Data) -> Result<Vec<String>, Failure> {
+    let mut findings = Vec::new();
+    for user in data.store.users(&data.tenant_id).await? {
+        for webhook in data.store.webhooks_of(&data.tenant_id, &user.id).await? {
+            let present = data.vault.open(Place::of_webhook(&webhook.id), &webhook.sealed);
+            let former = webhook.former.as_ref();
+            let former = former.map(|former| data.vault.open(Place::of_former_webhook(&webhook.id), &former.sealed));
+            if present.is_err() || former.is_some_and(|former| former.is_err()) {
+                findings.push(format!(
+                    "the secret of {}'s webhook {} does not open",
+                    user.name, webhook.id
                 ));
             }
         }

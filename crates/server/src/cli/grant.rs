@@ -93,7 +93,8 @@ fn to_text(grant: &GrantView) -> String {
             .window
             .map_or_else(|| "life".to_owned(), |period| period.to_string());
         let amounts = [limit.limit, limit.used, limit.reserved, limit.left].map(|amount| amount.to_string());
-        let mut cells = vec![limit.provider.to_string(), limit.rule.as_str().to_owned(), window];
+        let provider = limit.provider.as_ref().map(ToString::to_string).unwrap_or_default();
+        let mut cells = vec![provider, limit.rule.as_str().to_owned(), window];
         cells.extend(amounts);
         cells
     });

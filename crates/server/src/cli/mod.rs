@@ -21,6 +21,7 @@ use crate::{
     entries::Refused,
     gateway::GatewayStartError,
     random::Random,
+    webhooks::WebhooksStartError,
 };
 
 mod client;
@@ -29,11 +30,13 @@ mod demo;
 mod doctor;
 mod grant;
 mod key;
+mod limit;
 mod output;
 mod price;
 mod sandbox_provider;
 mod serve;
 mod user;
+mod webhook;
 
 use output::Output;
 
@@ -78,9 +81,15 @@ enum Command {
     /// What users allowed
     #[command(subcommand)]
     Grant(grant::GrantCommand),
+    /// Limits of an app as a whole, of all apps of a user, of everybody
+    #[command(subcommand)]
+    Limit(limit::LimitCommand),
     /// Keys for tools that only take a base URL and a key
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Addresses that users' alerts are posted to
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Check that everything is in order
     Doctor,
 }
@@ -100,6 +109,8 @@ enum Failure {
     Refused(#[from] Refused),
     #[error(transparent)]
     Gateway(#[from] GatewayStartError),
+    #[error(transparent)]
+    Webhooks(#[from] WebhooksStartError),
     #[error("{0}")]
     Said(String),
 }
@@ -144,10 +155,16 @@ async fn dispatch(
         Command::Price(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Client(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Grant(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
+        Command::Limit(command) => command.run(&open(&arguments, clock, random).await?, output).await?,
         Command::Key(command) => {
             let config = load::load(&arguments)?;
             let data = Data::open(&config, clock, random).await?;
             command.run(&data, &config.grants, output).await?;
+        }
+        Command::Webhook(command) => {
+            let config = load::load(&arguments)?;
+            let data = Data::open(&config, clock, random).await?;
+            command.run(&data, &config, output).await?;
         }
         Command::Doctor => return doctor::run(&open(&arguments, clock, random).await?, output).await,
     }

@@ -27,6 +27,7 @@ pub struct Config {
     /// Reverse proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpAddr>,
     pub upstreams: Upstreams,
+    pub webhooks: Webhooks,
     pub registration: Registration,
     pub strangers: Strangers,
     pub tokens: Tokens,
@@ -73,6 +74,15 @@ pub struct Upstreams {
     /// Between two pieces of an answer.
     pub idle_timeout: Duration,
     pub total_timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct Webhooks {
+    /// `HOST:PORT` that a webhook may name although it resolves to a private address. Not those of
+    /// `upstreams`: a call to one of them reaches the paths of its capabilities alone, a webhook any.
+    pub allow: Vec<String>,
+    /// How long a receiver may take.
+    pub answer_timeout: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -141,6 +151,10 @@ impl Config {
                 answer_timeout: Duration::from_mins(5),
                 idle_timeout: Duration::from_mins(2),
                 total_timeout: Duration::from_hours(1),
+            },
+            webhooks: Webhooks {
+                allow: Vec::new(),
+                answer_timeout: Duration::from_secs(15),
             },
             registration: Registration { required: false },
             strangers: Strangers {

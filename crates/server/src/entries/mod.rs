@@ -13,15 +13,19 @@ mod api_token;
 mod app_key;
 mod client;
 mod credential;
+mod limits;
 mod price;
 mod time_zone;
+mod webhook;
 
 pub use api_token::new_api_token;
 pub use app_key::{APP_KEY_PREFIX, MadeTool, NewTool, fresh_app_key, new_app_key};
 pub use client::{NewClient, new_client};
 pub use credential::{NewCredential, NotAccepted, checked, new_credential};
+pub use limits::limits_changed;
 pub use price::{NewPrice, new_price};
 pub use time_zone::new_time_zone;
+pub use webhook::{FreshSecret, MOST_WEBHOOKS, MadeWebhook, NewWebhook, fresh_webhook_secret, new_webhook};
 
 /// What an entry is made with.
 #[derive(Clone, Copy)]

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use aipassport_domain::{ids::ProviderId, time::Timestamp};
+use aipassport_domain::{
+    ids::{ClientId, GrantId, ProviderId},
+    time::Timestamp,
+};
 use http::{HeaderMap, header, request};
 
 use super::{
@@ -63,6 +66,11 @@ pub(super) async fn authenticate(
 }
 
 impl Caller {
+    /// Its grant and client.
+    pub(super) fn ids(&self) -> (&GrantId, &ClientId) {
+        (&self.token.grant_id, &self.token.client_id)
+    }
+
     fn check_not_cut_off(&self) -> Result<(), GatewayError> {
         if self.grant.is_cut_off(&self.token.jti) || self.grant.grant().client_id != self.token.client_id {
             return Err(GatewayError::Unauthenticated("the access token has been revoked"));

@@ -3,8 +3,8 @@
 
 use aipassport_domain::{
     audit::CallOutcome,
-    ids::{GrantId, ProviderId},
-    ledger::{LimitReached, LimitRule},
+    ids::{ClientId, GrantId, ProviderId},
+    ledger::{Level, LimitReached, LimitRule},
     policy::Denial,
     time::Timestamp,
 };
@@ -20,7 +20,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
 use super::{headers, live::Ending, read::BodyError, upstream::UpstreamError};
-use crate::{app::App, vault::VaultError};
+use crate::{app::App, limits_view::raise_path, vault::VaultError};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum GatewayError {
@@ -88,7 +88,8 @@ pub(super) struct Asked<'a> {
     /// Whose metadata a challenge points to; `None` for those of all providers.
     pub(super) provider: Option<&'a ProviderId>,
     pub(super) request_id: &'a str,
-    pub(super) grant_id: Option<&'a GrantId>,
+    /// Whose call it was; names the page on which its user can mend what refused it.
+    pub(super) of: Option<(&'a GrantId, &'a ClientId)>,
     pub(super) now: Timestamp,
 }
 
@@ -114,9 +115,7 @@ impl GatewayError {
 
     pub(super) fn respond(&self, app: &App, asked: Asked<'_>) -> Response {
         self.log(asked.request_id);
-        let raise_url = asked
-            .grant_id
-            .map(|grant_id| format!("{}/apps/{grant_id}", app.config.public_url));
+        let raise_url = self.raise_url(app, asked);
         let text = self.to_string();
         let refusal = Refusal {
             reason: self.reason(&text),
@@ -150,9 +149,7 @@ impl GatewayError {
         let Some(adapter) = asked.shape.adapter() else {
             return Bytes::new();
         };
-        let raise_url = asked
-            .grant_id
-            .map(|grant_id| format!("{}/apps/{grant_id}", app.config.public_url));
+        let raise_url = self.raise_url(app, asked);
         let text = self.to_string();
         let refusal = Refusal {
             reason: self.reason(&text),
@@ -161,6 +158,22 @@ impl GatewayError {
             retry_after_seconds: self.retry_after(asked.now),
         };
         adapter.stream_refusal(&refusal, form, has_begun)
+    }
+
+    /// Where the user can raise the limit that was reached, or change what else was in the way.
+    fn raise_url(&self, app: &App, asked: Asked<'_>) -> Option<String> {
+        let (grant_id, client_id) = asked.of?;
+        let level = self.limit().map_or(Level::Grant, |reached| reached.state.level);
+        let path = raise_path(level, grant_id, client_id)?;
+        Some(format!("{}{path}", app.config.public_url))
+    }
+
+    /// The limit that refused the call, if one did.
+    pub(super) fn limit(&self) -> Option<&LimitReached> {
+        match self {
+            Self::Denied(Denial::Limit(reached)) | Self::Ended(Ending::Denied(Denial::Limit(reached))) => Some(reached),
+            _ => None,
+        }
     }
 
     fn reason<'a>(&'a self, text: &'a str) -> Reason<'a> {

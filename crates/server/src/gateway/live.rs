@@ -20,7 +20,7 @@ use std::{
 
 use aipassport_domain::{
     audit::CallOutcome,
-    ids::{CallId, CredentialId, GrantId},
+    ids::{CallId, ClientId, CredentialId, GrantId},
     policy::{self, Call, Denial},
     time::Timestamp,
 };
@@ -42,6 +42,7 @@ pub(super) struct LiveCalls {
 pub(super) struct LiveCall {
     id: CallId,
     grant_id: GrantId,
+    client_id: ClientId,
     /// Of the access token that it was made with.
     jti: String,
     /// Of the key that the provider was shown.
@@ -89,6 +90,7 @@ impl LiveCalls {
             credential_id: destination.map(|destination| destination.credential.id.clone()),
             id: open.permit().call_id().clone(),
             grant_id: open.permit().grant_id().clone(),
+            client_id: open.permit().client_id().clone(),
             jti: caller.token.jti.clone(),
             call,
             snapshot: Mutex::new(Arc::clone(&caller.grant)),
@@ -135,6 +137,11 @@ impl LiveCall {
 
     pub(super) fn grant_id(&self) -> &GrantId {
         &self.grant_id
+    }
+
+    /// The grant and the client whose call it is.
+    pub(super) fn of(&self) -> (&GrantId, &ClientId) {
+        (&self.grant_id, &self.client_id)
     }
 
     /// The key that it was made with, where that is no longer the one in use.

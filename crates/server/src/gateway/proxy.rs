@@ -43,6 +43,8 @@ pub(super) struct Via {
     pub(super) translation: Option<Translation>,
     /// What of the request was left behind.
     pub(super) lost: Lost,
+    /// Whether the usage of a stream, which the provider says unasked, is not for the client.
+    pub(super) hides_usage: bool,
     /// What it counts as, where that is not what its path says.
     pub(super) capability: Option<Capability>,
 }
@@ -54,6 +56,7 @@ impl Via {
             shape,
             translation: None,
             lost: Lost::default(),
+            hides_usage: false,
             capability: None,
         }
     }
@@ -141,6 +144,9 @@ async fn proxy(app: &App, arrival: &mut Arrival) -> Result<Response, GatewayErro
     }
     if let Some(capability) = arrival.via.capability {
         request.call.capability = capability;
+    }
+    if arrival.via.hides_usage {
+        request.metering.hide_usage();
     }
 
     let permit = policy::authorize(caller.grant.grant(), &request.call, arrival.id.clone(), arrival.at)?;
@@ -248,7 +254,7 @@ impl Arrival {
             shape: self.via.shape,
             provider: matches!(self.via.shape, Shape::Provider(_)).then_some(&self.provider),
             request_id: self.id.as_str(),
-            grant_id: self.caller.as_ref().map(|caller| &caller.token.grant_id),
+            of: self.caller.as_ref().map(Caller::ids),
             now: self.at,
         }
     }

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use aipassport_domain::{ids::GrantId, time::Timestamp};
+use aipassport_domain::{ids::GrantId, ledger::Level, time::Timestamp};
 use aipassport_store::RefusalCount;
 
 use super::error::GatewayError;
@@ -42,6 +42,8 @@ struct Counted {
 struct Kind {
     grant_id: GrantId,
     rule: &'static str,
+    /// Whose limit it was, if it was one.
+    level: Level,
     model: String,
     minute: i64,
 }
@@ -55,6 +57,7 @@ impl Refusals {
         let kind = Kind {
             grant_id: grant_id.clone(),
             rule,
+            level: error.limit().map_or(Level::Grant, |reached| reached.state.level),
             model: counted.name_of(grant_id, model.unwrap_or_default(), minute),
             minute,
         };
@@ -71,7 +74,7 @@ impl Refusals {
             tenant_id: app.tenant_id.clone(),
             grant_id: kind.grant_id.clone(),
             minute: Timestamp::from_millis(kind.minute * MINUTE_MILLIS),
-            rule: kind.rule.to_owned(),
+            rule: kind.rule_at_level(),
             model: kind.model.clone(),
             count: *count,
         });
@@ -87,6 +90,16 @@ impl Refusals {
 
     fn lock(&self) -> MutexGuard<'_, Counted> {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kind {
+    /// `budget`; of a limit above the grant's `user:budget`.
+    fn rule_at_level(&self) -> String {
+        match self.level {
+            Level::Grant => self.rule.to_owned(),
+            level => format!("{}:{}", level.as_str(), self.rule),
+        }
     }
 }
 

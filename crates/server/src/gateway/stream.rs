@@ -10,6 +10,7 @@ use aipassport_domain::audit::CallOutcome;
 use aipassport_providers::{adapter::ProviderAdapter, meter::StreamForm, translate};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
+use http::header;
 use http_body::Frame;
 
 use super::{
@@ -35,7 +36,7 @@ pub(super) fn meter(
     let form = open.stream_form();
     let (id, now) = (call.live().id(), app.clock.now());
     let mut head = match &via.translation {
-        Some(_) => translation::head(&answer.headers, form),
+        Some(translation) => translation.head(&answer.headers, form),
         None => adapter.response_headers(&answer.headers),
     };
     headers::insert_lost(&mut head, &via.lost);
@@ -44,6 +45,7 @@ pub(super) fn meter(
         headers::insert_rate_limit(&mut head, rate, now);
     }
 
+    let mut status = answer.status;
     let body = match answer.body {
         AnswerBody::Whole(bytes) => {
             let mut passed_on = open.meter(bytes);
@@ -52,8 +54,10 @@ pub(super) fn meter(
                 passed_on = [passed_on, rest].concat().into();
             }
             if let Some(translation) = &via.translation {
-                let translated = translation.whole(answer.status, passed_on, id, now);
-                passed_on = translated.inspect_err(|_| open.end(CallOutcome::UpstreamFailed))?;
+                let translated = translation.whole(status, passed_on, id, now);
+                let whole = translated.inspect_err(|_| open.end(CallOutcome::UpstreamFailed))?;
+                (status, passed_on) = (whole.status, whole.body);
+                head.insert(header::CONTENT_TYPE, whole.kind);
             }
             headers::insert_cost(&mut head, open.left(), open.held(), open.charge().cost);
             Body::from(passed_on)
@@ -79,7 +83,7 @@ pub(super) fn meter(
         }
     };
     let mut response = Response::new(body);
-    *response.status_mut() = answer.status;
+    *response.status_mut() = status;
     *response.headers_mut() = head;
     Ok(response)
 }
@@ -191,7 +195,7 @@ impl StreamedBody {
             shape: self.shape,
             provider: None,
             request_id: live.id().as_str(),
-            grant_id: Some(live.grant_id()),
+            of: Some(live.of()),
             now: app.clock.now(),
         };
         match self.form {

@@ -12,21 +12,31 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use super::upstream::UpstreamError;
 
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NOT_UNDERSTOOD: UpstreamError = UpstreamError::NotAnAnswer("not in the provider's own format");
 
 /// How the answer to one call becomes the client's.
 pub(super) struct Translation(pub(super) AnswerPlan);
 
-/// The head of a translated answer; none of the provider's own headers mean anything to the client.
-pub(super) fn head(upstream: &HeaderMap, form: Option<StreamForm>) -> HeaderMap {
-    let mut head = adapter::face().response_headers(upstream);
-    let kind = if form.is_some() { EVENTS } else { JSON };
-    head.insert(header::CONTENT_TYPE, kind);
-    head
+/// A whole answer in the client's words.
+pub(super) struct Whole {
+    pub(super) status: StatusCode,
+    pub(super) kind: HeaderValue,
+    pub(super) body: Bytes,
 }
 
 impl Translation {
+    /// The head of a translated answer; none of the provider's own headers mean anything to the client.
+    pub(super) fn head(&self, upstream: &HeaderMap, form: Option<StreamForm>) -> HeaderMap {
+        let mut head = adapter::face().response_headers(upstream);
+        let kind = form.map_or_else(|| self.kind(StatusCode::OK), |_| EVENTS);
+        head.insert(header::CONTENT_TYPE, kind);
+        head
+    }
+
+    fn kind(&self, status: StatusCode) -> HeaderValue {
+        HeaderValue::from_static(self.0.media_type(status))
+    }
+
     pub(super) fn begin(&self, id: &CallId, at: Timestamp, form: Option<StreamForm>) -> Answer {
         let stamp = Stamp {
             id: id.as_str().to_owned(),
@@ -42,13 +52,17 @@ impl Translation {
         body: Bytes,
         id: &CallId,
         at: Timestamp,
-    ) -> Result<Bytes, UpstreamError> {
-        if !status.is_success() {
-            return Ok(self.0.failure(status, &body));
-        }
-        let mut answer = self.begin(id, at, None);
-        answer.feed(body);
-        end(&mut answer)
+    ) -> Result<Whole, UpstreamError> {
+        let (status, body) = if status.is_success() {
+            let mut answer = self.begin(id, at, None);
+            answer.feed(body);
+            let body = end(&mut answer)?;
+            (answer.status(), body)
+        } else {
+            (status, self.0.failure(status, &body))
+        };
+        let kind = self.kind(status);
+        Ok(Whole { status, kind, body })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the broker does by itself: resolving what a crash left behind, showing that it lives, sweeping
-//! away what nobody can use any more, and looking out for prices that have risen.
+//! away what nobody can use any more, looking out for prices that have risen, and sending what is due
+//! for webhooks.
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,8 @@ use aipassport_domain::time::Timestamp;
 use aipassport_store::{DatabaseUrl, StoreError};
 
 use crate::app::App;
+
+mod webhooks;
 
 const HEARTBEAT: Duration = Duration::from_secs(2);
 const BETWEEN_SWEEPS: Duration = Duration::from_hours(1);
@@ -34,8 +37,8 @@ pub async fn recover(app: &App) -> Result<(), StoreError> {
 }
 
 /// Does all of it until shutdown.
-pub async fn run(app: App) {
-    tokio::join!(live(&app), guard_prices(&app));
+pub async fn run(app: &App) {
+    tokio::join!(live(app), guard_prices(app), webhooks::run(app));
 }
 
 /// Shows every two seconds that this instance lives, and sweeps every hour.

@@ -61,7 +61,7 @@ struct TokenInForce {
     authorization_details: Vec<AiAccess>,
     exp: i64,
     iat: i64,
-    /// Where each limit stands, as in `/passport/self`.
+    /// Where each of the grant's own limits stands, as in `/passport/self`.
     limits: Vec<LimitView>,
     #[serde(flatten)]
     access_token: Option<OfAccessToken>,

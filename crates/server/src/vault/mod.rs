@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use aipassport_domain::{
-    ids::{AuthorizationRequestId, ClientId, CredentialId, TenantId, UserId},
+    ids::{AuthorizationRequestId, ClientId, CredentialId, TenantId, UserId, WebhookId},
     secret::{Sealed, Secret, SecretHash},
 };
 use aws_lc_rs::{
@@ -54,6 +54,23 @@ impl<'a> Place<'a> {
             table: "credentials",
             column: "sealed",
             row: id.as_str(),
+        }
+    }
+
+    /// Of the secret that a webhook's messages are signed with.
+    pub fn of_webhook(id: &'a WebhookId) -> Self {
+        Self {
+            table: "webhooks",
+            column: "sealed",
+            row: id.as_str(),
+        }
+    }
+
+    /// Of the one that it replaced.
+    pub fn of_former_webhook(id: &'a WebhookId) -> Self {
+        Self {
+            column: "former_sealed",
+            ..Self::of_webhook(id)
         }
     }
 }

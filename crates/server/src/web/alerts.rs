@@ -5,9 +5,14 @@ use aipassport_store::{AccountOf, AlertRecord, AlertsOf, LimitsOf, StoreError, U
 use axum::{extract::State, response::Response};
 
 use super::{
-    activity, error::PageError, form::SignedForm, page::see_other, return_to::own_path, sentences, words::WallClock,
+    activity, error::PageError, form::SignedForm, page::see_other, return_to::own_path, sentences, webhooks,
+    words::WallClock,
 };
-use crate::{app::App, browser_session::SignedIn};
+use crate::{
+    app::App,
+    browser_session::SignedIn,
+    limits_view::{LIMITS_PATH, app_limits_path},
+};
 
 /// So many are looked through for those of one app.
 const MOST: u32 = 100;
@@ -17,6 +22,8 @@ const MOST_SHOWN: usize = 4;
 /// The strip at the head of a page, which is left out where there is nothing to tell.
 pub(super) struct AlertStrip {
     pub(super) rows: Vec<AlertRow>,
+    /// Webhooks that alerts do not reach any more, as sentences; until that is put right.
+    pub(super) stopped: Vec<String>,
     pub(super) class: &'static str,
     /// The page that it is on.
     pub(super) here: String,
@@ -45,6 +52,10 @@ pub(super) async fn unseen(app: &App, signed_in: &SignedIn, grant: Option<&Grant
     alerts.truncate(MOST_SHOWN);
     let mut strip = AlertStrip {
         rows: Vec::new(),
+        stopped: match grant {
+            Some(_) => Vec::new(),
+            None => webhooks::stopped(app, signed_in).await?,
+        },
         class: if alerts.iter().any(|alert| alert.threshold >= 100) {
             "bad"
         } else {
@@ -78,7 +89,9 @@ fn is_about(alert: &AlertRecord, grant: &Grant) -> bool {
 fn raise(alert: &AlertRecord) -> Option<String> {
     match &alert.account {
         AccountOf::Grant(id, _) => Some(format!("/apps/{id}/limits")),
-        AccountOf::Above(_) => None,
+        AccountOf::Above(LimitsOf::App { client_id, .. }) => Some(app_limits_path(client_id)),
+        AccountOf::Above(LimitsOf::User(_)) => Some(LIMITS_PATH.to_owned()),
+        AccountOf::Above(LimitsOf::Tenant) => None,
     }
 }
 

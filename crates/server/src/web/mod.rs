@@ -18,8 +18,10 @@ mod register;
 #[cfg(test)]
 mod samples;
 mod settings;
+mod shared_limits;
 mod sign_in;
 mod tools;
+mod webhooks;
 mod words;
 
 use axum::{
@@ -32,9 +34,9 @@ use axum::{
 use self::{
     page::{assets, charts, error, form, parts},
     sign_in::{return_to, throttle},
-    words::{app_words, numbers, sentences},
+    words::{app_words, limit_words, numbers, sentences},
 };
-use crate::app::App;
+use crate::{app::App, limits_view::LIMITS_PATH};
 
 /// Followed by the request's id: sends the answer to the client through the door it came by.
 const ANSWER_PATH: &str = "/oauth/authorize/answer/";
@@ -60,6 +62,14 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/apps/{grant_id}/stop", post(apps::stop))
         .route("/apps/{grant_id}/pause", post(apps::pause))
         .route("/apps/{grant_id}/resume", post(apps::resume))
+        .route(
+            LIMITS_PATH,
+            get(shared_limits::show_all).post(shared_limits::change_all),
+        )
+        .route(
+            "/limits/{client_id}",
+            get(shared_limits::show_app).post(shared_limits::change_app),
+        )
         .route("/keys", get(keys::show).post(keys::add))
         .route("/keys/{id}/check", post(keys::check))
         .route("/keys/{id}/remove", post(keys::remove))
@@ -75,6 +85,10 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/settings/password", post(settings::set_password))
         .route("/settings/time-zone", post(settings::set_time_zone))
         .route("/settings/bearer", post(settings::make_bearer))
+        .route("/settings/webhooks", post(webhooks::add))
+        .route("/settings/webhooks/{id}/test", post(webhooks::test))
+        .route("/settings/webhooks/{id}/replace-secret", post(webhooks::replace_secret))
+        .route("/settings/webhooks/{id}/remove", post(webhooks::remove))
         .route("/settings/sign-out-everywhere", post(settings::sign_out_everywhere))
         .layer(map_response_with_state(app.clone(), error::draw))
         .layer(DefaultBodyLimit::max(LONGEST_FORM))

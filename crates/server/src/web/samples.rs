@@ -17,7 +17,9 @@ use super::{
     prices::PriceRow,
     register::{Entered, RegisterPage, RegisteredPage},
     settings::SettingsPage,
+    shared_limits,
     sign_in::{FirstRunPage, SignInPage},
+    webhooks::{NewSecret, WebhookRow, WebhooksPart},
 };
 
 pub(super) fn face() -> AppFace {
@@ -149,6 +151,22 @@ fn settings_and_register() -> Vec<(&'static str, String)> {
             option("Europe/Berlin", "Europe/Berlin", true),
             option("UTC", "UTC", false),
         ],
+        webhooks: WebhooksPart {
+            rows: vec![WebhookRow {
+                id: "w".to_owned(),
+                host: "hooks.example".to_owned(),
+                url: "https://hooks.example/alerts".to_owned(),
+                description: "Tells the family".to_owned(),
+                state: "The last message arrived 2 min ago.".to_owned(),
+                is_stopped: false,
+            }],
+            new_secret: Some(NewSecret {
+                host: "hooks.example".to_owned(),
+                text: "whsec_Zk3vLr0d7zq2Yw8kC1mT5nX9bV4hJ6gF0sPqRtUvWxY=".to_owned(),
+            }),
+            has_room: true,
+            ..WebhooksPart::default()
+        },
         has_password: true,
         asks_password: true,
     };
@@ -219,6 +237,7 @@ fn all() -> Vec<(&'static str, String)> {
     pages.extend(messages());
     pages.extend(consent::samples::pages());
     pages.extend(apps::samples::pages());
+    pages.extend(shared_limits::samples::pages());
     pages
 }
 

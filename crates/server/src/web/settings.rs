@@ -1,4 +1,4 @@
-//! Settings: the clock of the limits, password, bearer for scripts, and signing out everywhere.
+//! Settings: the clock of the limits, webhooks, password, bearer for scripts, and signing out everywhere.
 
 use aipassport_domain::{audit::Happened, secret::Secret, time};
 use askama::Template;
@@ -15,6 +15,7 @@ use super::{
     page::{Frame, Section, page, see_other},
     parts::FieldError,
     sign_in, throttle,
+    webhooks::{self, NewSecret, WebhooksPart},
 };
 use crate::{
     app::App,
@@ -32,8 +33,44 @@ pub(super) struct SettingsPage {
     pub(super) new_bearer: Option<String>,
     pub(super) user_name: String,
     pub(super) time_zones: Vec<Choosable>,
+    pub(super) webhooks: WebhooksPart,
     pub(super) has_password: bool,
     pub(super) asks_password: bool,
+}
+
+/// What there is to say above or in the page.
+#[derive(Default)]
+pub(super) struct Said {
+    notice: Option<&'static str>,
+    new_bearer: Option<String>,
+    new_secret: Option<NewSecret>,
+    /// Address and description of a webhook that was not added.
+    webhook_entered: Option<(String, String)>,
+    errors: Vec<FieldError>,
+}
+
+impl Said {
+    pub(super) fn wrong(error: FieldError) -> Self {
+        Self {
+            errors: vec![error],
+            ..Self::default()
+        }
+    }
+
+    /// Of a webhook whose address and description are shown again.
+    pub(super) fn wrong_webhook(error: FieldError, url: &str, description: &str) -> Self {
+        Self {
+            webhook_entered: Some((url.to_owned(), description.to_owned())),
+            ..Self::wrong(error)
+        }
+    }
+
+    pub(super) fn new_secret(secret: NewSecret) -> Self {
+        Self {
+            new_secret: Some(secret),
+            ..Self::default()
+        }
+    }
 }
 
 pub(super) async fn show(
@@ -45,22 +82,28 @@ pub(super) async fn show(
     let notice = match query.text("done") {
         "password" => Some("Your password was changed."),
         "time-zone" => Some("Your limits follow that clock from the next call on."),
+        "webhook-tested" => Some("The test message arrived."),
+        "webhook-removed" => Some("The webhook was removed. Nothing is sent to it any more."),
         _ => None,
     };
-    settings_page(&app, &signed_in, notice, None, Vec::new())
+    let said = Said {
+        notice,
+        ..Said::default()
+    };
+    settings_page(&app, &signed_in, said).await
 }
 
 pub(super) async fn set_password(State(app): State<App>, form: SignedForm) -> Result<Response, PageError> {
     let user = &form.signed_in.user;
-    let again = |error| settings_page(&app, &form.signed_in, None, None, vec![error]);
+    let again = |error| settings_page(&app, &form.signed_in, Said::wrong(error));
     if user.password_hash.is_some() && !knows_password(&app, &form, "current").await? {
-        return again(FieldError::new("current", "That is not your present password."));
+        return again(FieldError::new("current", "That is not your present password.")).await;
     }
     let new = Secret::new(form.fields.raw("new"));
     let hashed = match app.passwords.hash(new, app.random.clone()).await {
         Ok(hashed) => hashed,
         Err(PasswordError::Length) => {
-            return again(FieldError::new("new", "A password has 10 to 512 characters."));
+            return again(FieldError::new("new", "A password has 10 to 512 characters.")).await;
         }
         Err(error) => return Err(PageError::Broken(error.into())),
     };
@@ -74,7 +117,7 @@ pub(super) async fn set_time_zone(State(app): State<App>, form: SignedForm) -> R
     let user = &form.signed_in.user;
     let Ok((time_zone, chosen)) = new_time_zone(form.fields.text("time_zone")) else {
         let error = FieldError::new("time-zone", "Choose a time zone from the list.");
-        return settings_page(&app, &form.signed_in, None, None, vec![error]);
+        return settings_page(&app, &form.signed_in, Said::wrong(error)).await;
     };
     let event = sign_in::event(&app, user, chosen);
     app.store.set_time_zone(&user.id, &time_zone, &event).await?;
@@ -85,13 +128,17 @@ pub(super) async fn make_bearer(State(app): State<App>, form: SignedForm) -> Res
     let signed_in = &form.signed_in;
     if asks_password(&app, signed_in) && !knows_password(&app, &form, "password").await? {
         let error = FieldError::new("bearer-password", "That is not your password.");
-        return settings_page(&app, signed_in, None, None, vec![error]);
+        return settings_page(&app, signed_in, Said::wrong(error)).await;
     }
     let (bearer, token, issued) = new_api_token(app.making(), &signed_in.user.id);
     app.store
         .issue_api_token(&token, &sign_in::event(&app, &signed_in.user, issued))
         .await?;
-    settings_page(&app, signed_in, None, Some(bearer.expose().to_owned()), Vec::new())
+    let said = Said {
+        new_bearer: Some(bearer.expose().to_owned()),
+        ..Said::default()
+    };
+    settings_page(&app, signed_in, said).await
 }
 
 pub(super) async fn sign_out_everywhere(State(app): State<App>, form: SignedForm) -> Result<Response, PageError> {
@@ -128,25 +175,23 @@ fn time_zones(present: &str) -> Vec<Choosable> {
     names.into_iter().map(choosable).collect()
 }
 
-fn settings_page(
-    app: &App,
-    signed_in: &SignedIn,
-    notice: Option<&'static str>,
-    new_bearer: Option<String>,
-    errors: Vec<FieldError>,
-) -> Result<Response, PageError> {
-    let status = if errors.is_empty() {
+pub(super) async fn settings_page(app: &App, signed_in: &SignedIn, said: Said) -> Result<Response, PageError> {
+    let status = if said.errors.is_empty() {
         StatusCode::OK
     } else {
         StatusCode::UNPROCESSABLE_ENTITY
     };
     let user = &signed_in.user;
+    let mut webhooks = webhooks::part(app, signed_in).await?;
+    webhooks.new_secret = said.new_secret;
+    (webhooks.url, webhooks.description) = said.webhook_entered.unwrap_or_default();
     let settings = SettingsPage {
-        frame: Frame::inside(app, signed_in, Section::Settings).with_notice(notice),
-        errors,
-        new_bearer,
+        frame: Frame::inside(app, signed_in, Section::Settings).with_notice(said.notice),
+        errors: said.errors,
+        new_bearer: said.new_bearer,
         user_name: super::app_words::clean(&user.name, 80),
         time_zones: time_zones(&user.time_zone),
+        webhooks,
         has_password: user.password_hash.is_some(),
         asks_password: asks_password(app, signed_in),
     };

@@ -30,7 +30,7 @@ PASSWORD = "canary-password-" + secrets.token_hex(12)
 
 # Whose answers are meant to hold secrets.
 TOKEN_PATHS = {"/oauth/token", "/tokens", "/grant-requests"}
-SECRET_COMMANDS = {("user", "token"), ("client", "add")}
+SECRET_COMMANDS = {("user", "token"), ("client", "add"), ("webhook", "add"), ("webhook", "replace-secret")}
 
 START_SECONDS = 30
 STOP_SECONDS = 40

@@ -13,7 +13,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 # The last one searches what all others left behind.
-FILES = ["sdks", "oauth_clients", "rest", "command_line", "demonstration", "crash", "browser", "pages", "canary"]
+FILES = ["sdks", "oauth_clients", "rest", "command_line", "webhooks", "demonstration", "crash", "browser", "pages", "canary"]
 
 
 class Result(unittest.TestResult):

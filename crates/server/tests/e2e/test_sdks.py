@@ -57,8 +57,8 @@ WHY_NOT = {
     "token counts": "only Anthropic and Google count for nothing",
     "the responses api": "OpenAI's own",
     "embeddings": "Anthropic has none",
-    "images": "only OpenAI and Google make images",
-    "sound": "only OpenAI's SDK has it on these paths",
+    "images": "only OpenAI and Google make images, Google's with OpenAI's SDK, too",
+    "sound": "only OpenAI's SDK has it on these paths; Google speaks to it on v1",
     "code": "Mistral's fill-in-the-middle",
     "pages read": "Mistral's OCR",
     "ranking": "Cohere's",
@@ -401,6 +401,52 @@ class Ollama(Media, Sdk):
         answer = self.do("generate")
 
         self.works(answer, "text")
+
+
+class OneFace(unittest.TestCase):
+    """OpenAI's SDK over /v1: what it asks for in OpenAI's words, of every provider that has it."""
+
+    chats = ["anthropic", "gemini", "mistral", "cohere", "ollama"]
+
+    def do(self, provider, what, capability="chat", **more):
+        model = more.pop("model", SDK_MODELS[provider])
+        ticked = {} if capability == "chat" else {f"{provider}.capability": capability}
+        grant = app.connect(browser, [access(provider, models=[model], capabilities=[capability])], **ticked)
+        billed = sum(row["cost_nanos"] for row in sandbox.bill())
+
+        answers = {}
+        for language in LANGUAGES:
+            program = Program(this_run(), language)
+            named = f"{provider}/{model}"
+            answers[language] = program.do(do=what, sdk="openai", base_url=f"{broker.url}/v1", key=grant.token, model=named, prompt=PROMPT, **more)
+            program.end()
+            self.assertNotIn("error", answers[language])
+            self.assertNotIn("died", answers[language])
+
+        billed = sum(row["cost_nanos"] for row in sandbox.bill()) - billed
+        self.assertEqual(nanos(grant.limit("budget", provider)["used"]), billed)
+        name = "openai's sdk on v1: " + self._testMethodName.removeprefix("test_").replace("_", " ")
+        for language in LANGUAGES:
+            Table.add(name, f"{language} {provider}")
+        return answers.values()
+
+    def test_a_response(self):
+        for provider in self.chats:
+            for answer in self.do(provider, "responses_plain"):
+                self.assertTrue(answer["text"] and all(answer["tokens"]), answer)
+
+    def test_a_streamed_response(self):
+        for provider in self.chats:
+            for answer in self.do(provider, "responses_stream"):
+                self.assertTrue(answer["text"] and all(answer["tokens"]), answer)
+
+    def test_an_image(self):
+        for answer in self.do("gemini", "images", "images", model="gemini-2.5-flash-image"):
+            self.assertTrue(answer["images"] and answer["bytes"], answer)
+
+    def test_speech(self):
+        for answer in self.do("gemini", "speech", "audio", model="gemini-3.8-flash-tts", voice="Kore", format="wav"):
+            self.assertGreater(answer["bytes"], 44)
 
 
 class PythonOpenAi(OpenAi, unittest.TestCase):

@@ -18,3 +18,4 @@ mod oauth;
 mod support;
 mod threats;
 mod web;
+mod webhooks;

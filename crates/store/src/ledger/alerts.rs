@@ -20,6 +20,26 @@ pub(super) const INSERT: &str =
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
      on conflict do nothing";
 
+/// Queues an alert for each webhook of whoever is told: of the tenant's limits, its admins. A delivery
+/// is named like its alert, so that a receiver knows one that it had before. The values are numbered as
+/// they come, which is how SQLite counts them.
+macro_rules! queue_deliveries {
+    ($lock:literal) => {
+        concat!(
+            "insert into webhook_deliveries (tenant_id, webhook_id, id, alert_id, created_at, due_at, attempts)
+             select webhooks.tenant_id, webhooks.id, $1, $1, $2, $2, 0
+             from webhooks join users on users.tenant_id = webhooks.tenant_id and users.id = webhooks.user_id
+             where webhooks.tenant_id = $3 and disabled_at is null and suspended_at is null
+                 and (user_id = $4 or ($4 = '' and is_admin = 1))",
+            $lock
+        )
+    };
+}
+
+pub(super) const QUEUE: &str = queue_deliveries!("");
+/// On PostgreSQL a webhook may be removed meanwhile: what is queued for it would fail the batch.
+pub(super) const QUEUE_LOCKED: &str = queue_deliveries!(" for key share of webhooks");
+
 /// All of a limit.
 const FULL: u8 = 100;
 

@@ -50,6 +50,14 @@ impl LimitsOf {
         }
     }
 
+    /// The app, where they are one's.
+    pub fn client_id(&self) -> Option<&ClientId> {
+        match self {
+            Self::App { client_id, .. } => Some(client_id),
+            Self::User(_) | Self::Tenant => None,
+        }
+    }
+
     /// All there can be above a grant of `user_id` to `client_id`.
     pub(crate) fn above(user_id: &UserId, client_id: &ClientId) -> [Self; 3] {
         let app = Self::App {

@@ -380,7 +380,7 @@ async fn write_events(tx: &mut PgConnection, outcomes: &[Outcome]) -> sqlx::Resu
 }
 
 async fn write_alert(tx: &mut PgConnection, alert: &NewAlert) -> sqlx::Result<()> {
-    sqlx::query(alerts::INSERT)
+    let inserted = sqlx::query(alerts::INSERT)
         .bind(alert.tenant_id.as_str())
         .bind(&alert.id)
         .bind(alert.told())
@@ -395,8 +395,17 @@ async fn write_alert(tx: &mut PgConnection, alert: &NewAlert) -> sqlx::Result<()
         .bind(alert.limit())
         .bind(alert.used())
         .bind(alert.at.millis())
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
+    if inserted.rows_affected() > 0 {
+        sqlx::query(alerts::QUEUE_LOCKED)
+            .bind(&alert.id)
+            .bind(alert.at.millis())
+            .bind(alert.tenant_id.as_str())
+            .bind(alert.told())
+            .execute(tx)
+            .await?;
+    }
     Ok(())
 }
 

@@ -24,12 +24,11 @@ const MOST_AT_ONCE: u32 = 1000;
 impl Store {
     /// Says that this instance is alive, and so may still settle what it admitted.
     pub async fn heartbeat(&self, now: Timestamp) -> Result<(), StoreError> {
-        sql("insert into instances (id, seen_at) values ($1, $2)
+        let statement = sql("insert into instances (id, seen_at) values ($1, $2)
              on conflict (id) do update set seen_at = excluded.seen_at")
         .bind(self.instance_id())
-        .bind(now)
-        .execute(self.pool())
-        .await?;
+        .bind(now);
+        self.write(statement).await?;
         Ok(())
     }
 
@@ -87,11 +86,10 @@ impl Store {
 
     /// Forgets the instances that were last seen before `since`; their calls are settled.
     async fn forget_silent(&self, since: Timestamp) -> Result<(), StoreError> {
-        sql("delete from instances where id <> $1 and seen_at < $2")
+        let statement = sql("delete from instances where id <> $1 and seen_at < $2")
             .bind(self.instance_id())
-            .bind(since)
-            .execute(self.pool())
-            .await?;
+            .bind(since);
+        self.write(statement).await?;
         Ok(())
     }
 }

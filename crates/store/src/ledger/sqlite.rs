@@ -310,7 +310,7 @@ fn write_settled(settle: &mut Statement<'_>, settled: &Settled) -> rusqlite::Res
 }
 
 fn write_alert(tx: &Transaction<'_>, alert: &NewAlert) -> rusqlite::Result<()> {
-    tx.prepare_cached(alerts::INSERT)?.execute(params![
+    let inserted = tx.prepare_cached(alerts::INSERT)?.execute(params![
         alert.tenant_id.as_str(),
         alert.id,
         alert.told(),
@@ -326,6 +326,14 @@ fn write_alert(tx: &Transaction<'_>, alert: &NewAlert) -> rusqlite::Result<()> {
         alert.used(),
         alert.at.millis(),
     ])?;
+    if inserted > 0 {
+        tx.prepare_cached(alerts::QUEUE)?.execute(params![
+            alert.id,
+            alert.at.millis(),
+            alert.tenant_id.as_str(),
+            alert.told(),
+        ])?;
+    }
     Ok(())
 }
 

@@ -33,3 +33,4 @@ mod sweep;
 mod text;
 mod tls;
 mod users;
+mod webhooks;

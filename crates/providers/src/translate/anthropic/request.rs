@@ -206,7 +206,7 @@ fn output_format<'a>(format: &Format<'a>) -> Result<Option<OutputFormat<'a>>, Re
         )),
         Format::Schema(schema) => Ok(Some(OutputFormat {
             kind: "json_schema",
-            schema: *schema,
+            schema: schema.json,
         })),
     }
 }

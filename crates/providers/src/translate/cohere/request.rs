@@ -116,7 +116,7 @@ pub(in crate::translate) fn write(asked: Asked<'_>) -> Result<(Vec<u8>, Lost), R
         response_format: match format {
             Format::Text => None,
             Format::Json => Some(json_by(None)),
-            Format::Schema(schema) => Some(json_by(Some(schema))),
+            Format::Schema(schema) => Some(json_by(Some(schema.json))),
         },
         max_tokens: output_cap,
         stop_sequences: &stop,

@@ -1,10 +1,20 @@
-//! Gemini's contents, as they are written from what a client asks and understood for it.
+//! Gemini's contents, as they are written from what a client asks and understood for it: chats, and
+//! the pictures and the speech that its models make.
 
 mod answer;
+mod images;
+mod media;
 mod request;
+mod speech;
 mod turns;
 
-pub(super) use self::{answer::Contents, request::write};
+pub(super) use self::{
+    answer::Contents,
+    images::{read_images, write_images},
+    media::Made,
+    request::write,
+    speech::{read_speech, write_speech},
+};
 use super::raw::invalid;
 use crate::request::ReadError;
 

@@ -118,7 +118,7 @@ pub(in crate::translate) fn write(asked: Asked<'_>) -> Result<(Vec<u8>, Lost), R
     let (response_mime_type, response_json_schema) = match format {
         Format::Text => (None, None),
         Format::Json => (Some("application/json"), None),
-        Format::Schema(schema) => (Some("application/json"), Some(schema)),
+        Format::Schema(schema) => (Some("application/json"), Some(schema.json)),
     };
     let generation_config = GenerationConfig {
         max_output_tokens: output_cap,

@@ -6,7 +6,7 @@ use super::{messages, tools};
 use crate::{
     request::ReadError,
     translate::{
-        asked::{Asked, Effort, Format},
+        asked::{Asked, Effort, Format, Schema},
         loss::Lost,
         raw::{Members, Raw, invalid, not_carried},
     },
@@ -26,7 +26,7 @@ pub(crate) fn read(body: &[u8]) -> Read<(Asked<'_>, bool)> {
     let tools = tools.map_or_else(|| Ok(Vec::new()), |tools| tools::read(tools, &mut lost))?;
     let tool_choice = tools::read_choice(members.take("tool_choice"))?;
     let is_stream = members.take_boolean("stream", "stream")?.unwrap_or(false);
-    let include_usage = read_stream_options(members.take("stream_options"))?;
+    let include_usage = wants_usage(members.take("stream_options"))?;
 
     let asked = Asked {
         model,
@@ -52,7 +52,8 @@ fn read_cap(members: &mut Members<'_>) -> Read<Option<u64>> {
     Ok(new.or(old))
 }
 
-fn read_stream_options(options: Option<Raw<'_>>) -> Read<bool> {
+/// What `stream_options` say of the usage.
+pub(crate) fn wants_usage(options: Option<Raw<'_>>) -> Read<bool> {
     let Some(options) = options else { return Ok(false) };
     let mut options = options.members("stream_options")?;
     let asked = options.take_boolean("include_usage", "stream_options.include_usage")?;
@@ -92,12 +93,11 @@ fn read_format<'a>(format: Option<Raw<'a>>, lost: &mut Lost) -> Read<Format<'a>>
     }
 }
 
-/// `name` only labels the schema, and those who take one keep to it whether or not it is `strict`.
 pub(super) fn read_schema<'a>(mut format: Members<'a>, lost: &mut Lost) -> Read<Format<'a>> {
-    format.take("name");
-    format.take("strict");
-    let schema = format.take("schema").filter(|schema| schema.is_object());
-    let schema = schema.ok_or(invalid("response_format.json_schema.schema", "must be an object"))?;
+    let name = format.take_text("name", "response_format.json_schema.name")?;
+    let is_strict = format.take_boolean("strict", "response_format.json_schema.strict")?;
+    let json = format.take("schema").filter(|schema| schema.is_object());
+    let json = json.ok_or(invalid("response_format.json_schema.schema", "must be an object"))?;
     lost.report_rest("response_format.json_schema", format);
-    Ok(Format::Schema(schema))
+    Ok(Format::Schema(Schema { name, json, is_strict }))
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 pub(crate) use self::{
-    chat::read as read_chat,
+    chat::{read as read_chat, wants_usage},
     completion::{Completion, ErrorBody},
     response::Response,
     responses::{Echo, read as read_response},

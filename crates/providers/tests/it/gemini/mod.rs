@@ -2,6 +2,7 @@
 
 mod answers;
 mod ceilings;
+mod media;
 mod requests;
 mod routes;
 

@@ -41,6 +41,7 @@ fn the_example_loads_and_changes_nothing() {
     for section in [
         "tls",
         "upstreams",
+        "webhooks",
         "registration",
         "strangers",
         "tokens",

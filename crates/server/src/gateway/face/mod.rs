@@ -61,6 +61,7 @@ struct Prepared {
     body: Body,
     translation: Option<Translation>,
     lost: Lost,
+    hides_usage: bool,
 }
 
 pub(super) async fn call(State(app): State<App>, request: Request) -> Response {
@@ -114,6 +115,7 @@ impl Visit<'_> {
             body,
             translation,
             lost,
+            hides_usage,
         } = match operation.form_rules() {
             Some(rules) => {
                 self.prepare_form(&caller, operation, &head.headers, body, rules)
@@ -131,6 +133,7 @@ impl Visit<'_> {
                 shape: Shape::Face,
                 translation,
                 lost,
+                hides_usage,
                 capability: None,
             },
             request: Request::from_parts(head, body),
@@ -151,12 +154,18 @@ impl Visit<'_> {
         let body = address.rewrite(body, &model);
         self.model = Some(model);
         Ok(match operation.to_provider(adapter.id(), body)? {
-            Way::AsItIs { path, body, lost } => Prepared {
+            Way::AsItIs {
+                path,
+                body,
+                lost,
+                hides_usage,
+            } => Prepared {
                 provider,
                 path,
                 body: Body::from(body),
                 translation: None,
                 lost,
+                hides_usage,
             },
             Way::Translated(translated) => {
                 speak_for_ourselves(headers);
@@ -166,6 +175,7 @@ impl Visit<'_> {
                     body: Body::from(translated.body),
                     translation: Some(Translation(translated.plan)),
                     lost: translated.lost,
+                    hides_usage: false,
                 }
             }
         })
@@ -193,6 +203,7 @@ impl Visit<'_> {
             body: form.into_body(named.len().saturating_sub(model.len())),
             translation: None,
             lost: Lost::default(),
+            hides_usage: false,
         };
         self.model = Some(model);
         Ok(prepared)
@@ -217,8 +228,8 @@ impl Visit<'_> {
     fn refuse(&self, error: &GatewayError) -> Response {
         let app = self.app;
         let now = app.clock.now();
-        let grant_id = self.caller.as_ref().map(|caller| &caller.token.grant_id);
-        if let Some(grant_id) = grant_id {
+        let of = self.caller.as_ref().map(Caller::ids);
+        if let Some((grant_id, _)) = of {
             app.gateway.refusals.note(grant_id, self.model.as_deref(), error, now);
         }
         error.respond(
@@ -227,7 +238,7 @@ impl Visit<'_> {
                 shape: Shape::Face,
                 provider: None,
                 request_id: &app.random.id(now),
-                grant_id,
+                of,
                 now,
             },
         )

@@ -27,7 +27,7 @@ pub(in crate::gateway) fn respond(app: &App, answer: Result<Value, GatewayError>
                 shape: Shape::Plain,
                 provider: None,
                 request_id: &request_id,
-                grant_id: None,
+                of: None,
                 now,
             },
         ),

@@ -16,7 +16,8 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 
-use super::{connect::Stream, outgoing_body::OutgoingBody};
+use super::outgoing_body::OutgoingBody;
+use crate::outbound::Stream;
 
 /// A connection, and the way to send on it.
 ///

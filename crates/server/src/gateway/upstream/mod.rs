@@ -1,8 +1,8 @@
 //! The HTTP side towards providers: the only code that sends to them and the only code that sees a
 //! provider credential.
 //!
-//! Begin with [`forward`]. Where a credential may go is decided in `target.rs` and
-//! `address_guard.rs`; a connection is opened in `connect.rs`, used through `link.rs` and kept in
+//! Begin with [`forward`]. Where a credential may go is decided in `target.rs` and by
+//! [`crate::outbound`]; a connection is opened in `connect.rs`, used through `link.rs` and kept in
 //! `pool.rs`; the body of an answer is `pieces.rs`. Besides calls, only `key_check.rs` sends.
 
 use std::sync::Arc;
@@ -20,9 +20,8 @@ use super::{
     authenticate::Caller, error::GatewayError, grants::Destination, open_reservation::OpenReservation,
     read::is_media_type, redact::Redactor, upload::Delivery,
 };
-use crate::{app::App, vault::Place};
+use crate::{app::App, outbound, vault::Place};
 
-mod address_guard;
 mod connect;
 mod echo;
 mod key_check;
@@ -31,7 +30,6 @@ mod outgoing_body;
 mod pieces;
 mod pool;
 pub(super) mod target;
-mod tls;
 
 pub(super) use self::{outgoing_body::OutgoingBody, pieces::Pieces};
 
@@ -88,7 +86,7 @@ impl Upstream {
     pub(super) fn new() -> Result<Self, rustls::Error> {
         Ok(Self {
             pool: Arc::default(),
-            tls: tls::connector(tls::public_roots())?,
+            tls: outbound::connector(outbound::public_roots())?,
         })
     }
 

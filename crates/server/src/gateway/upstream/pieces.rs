@@ -13,8 +13,8 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::{UpstreamError, echo::EchoAlarm, link::Link, pool::Pool, target::Origin};
-use crate::gateway::redact::Redactor;
+use super::{UpstreamError, echo::EchoAlarm, link::Link, pool::Pool};
+use crate::{gateway::redact::Redactor, outbound::Origin};
 
 /// What is ready is handed on as one piece, up to this size.
 const LARGEST_PIECE: usize = 64 * 1024;

@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{link::Link, target::Origin};
+use super::link::Link;
+use crate::outbound::Origin;
 
 /// Shorter than the patience of most servers, so that we are the first to hang up.
 const LONGEST_IDLE: Duration = Duration::from_secs(30);

@@ -1,26 +1,16 @@
 //! Where calls with one provider credential go, from a base URL that was read strictly.
 
 use http::HeaderValue;
-use url::Url;
 
-/// One end of upstream connections.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(in crate::gateway) struct Origin {
-    pub(super) is_tls: bool,
-    /// A name or an address; an IPv6 address in brackets.
-    pub(super) host: String,
-    pub(super) port: u16,
-}
+use crate::outbound::{Origin, plain_url};
 
-/// An origin, what its requests are addressed with, and whether it may be inside the operator's network.
+/// An origin, and what its requests are addressed with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::gateway) struct Target {
     pub(super) origin: Origin,
     pub(super) host_header: HeaderValue,
     /// What the provider's own paths are put behind: empty, or `/one/or/more/segments`.
     pub(super) path_prefix: String,
-    /// The operator allowed this very host and port.
-    pub(super) is_allowed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,42 +24,17 @@ pub(in crate::gateway) enum TargetError {
 impl Target {
     /// Reads `base_url`, which is `public_url` (the provider's own) or needs its host and port among
     /// those that the operator allowed.
-    ///
-    /// What a parser would put right (another spelling of an address, dot segments, backslashes, a
-    /// default port) is refused: what was allowed and shown is to the letter where the key goes.
     pub(in crate::gateway) fn read(base_url: &str, public_url: &str, allowed: &[String]) -> Result<Self, TargetError> {
-        let url = Url::parse(base_url).map_err(|_| TargetError::Odd)?;
-        let is_as_typed = url.as_str().trim_end_matches('/') == base_url.trim_end_matches('/');
-        let has_more =
-            !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some();
-        let is_tls = match url.scheme() {
-            "https" => true,
-            "http" => false,
-            _ => return Err(TargetError::Odd),
-        };
-        let (Some(host), Some(port), true, false) =
-            (url.host_str(), url.port_or_known_default(), is_as_typed, has_more)
-        else {
-            return Err(TargetError::Odd);
-        };
-
-        let is_allowed = allowed.contains(&format!("{host}:{port}"));
-        if !is_allowed && (base_url != public_url || !is_tls) {
+        let url = plain_url(base_url).filter(|url| url.query().is_none());
+        let url = url.ok_or(TargetError::Odd)?;
+        let origin = Origin::of(&url, allowed).ok_or(TargetError::Odd)?;
+        if !origin.is_allowed && (base_url != public_url || !origin.is_tls) {
             return Err(TargetError::NotAllowed);
         }
-        let host_header = match url.port() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
-        };
         Ok(Self {
-            origin: Origin {
-                is_tls,
-                host: host.to_owned(),
-                port,
-            },
-            host_header: HeaderValue::try_from(host_header).map_err(|_| TargetError::Odd)?,
+            host_header: origin.host_header().ok_or(TargetError::Odd)?,
             path_prefix: url.path().trim_end_matches('/').to_owned(),
-            is_allowed,
+            origin,
         })
     }
 }
@@ -89,7 +54,7 @@ mod tests {
     fn the_providers_own_address_needs_no_leave() {
         let target = read(PUBLIC).unwrap();
 
-        assert_eq!((target.origin.port, target.is_allowed), (443, false));
+        assert_eq!((target.origin.port, target.origin.is_allowed), (443, false));
         assert_eq!(target.host_header, "api.provider.example");
     }
 
@@ -97,7 +62,7 @@ mod tests {
     fn an_allowed_host_may_have_a_path_and_plain_http() {
         let target = read("http://127.0.0.1:8080/openai/").unwrap();
 
-        assert!(target.is_allowed && !target.origin.is_tls);
+        assert!(target.origin.is_allowed && !target.origin.is_tls);
         assert_eq!(target.path_prefix, "/openai");
         assert_eq!(target.host_header, "127.0.0.1:8080");
     }

@@ -49,6 +49,8 @@ impl Refusal {
         let rule = text_of(passport.and_then(|passport| passport.get("rule"))).unwrap_or_default();
         let message = text_of(body.pointer("/error/message")).unwrap_or_else(|| status.to_string());
         let resets_at = text_of(passport.and_then(|passport| passport.get("resets_at")));
+        let level = passport.and_then(|passport| passport.get("level"));
+        let is_of_all_apps = level.and_then(Value::as_str) == Some("user");
 
         let text = match (status.as_u16(), rule.as_str()) {
             (_, "grant_revoked") => "You stopped this app in AIPassport. Connect again to go on.".to_owned(),
@@ -62,7 +64,11 @@ impl Refusal {
                 let until = resets_at
                     .as_deref()
                     .map_or(String::new(), |at| format!(" It starts anew {}.", moment(at)));
-                format!("The limit you set for this app is used up: {message}.{until}")
+                if is_of_all_apps {
+                    format!("What you let all your apps use together is used up.{until}")
+                } else {
+                    format!("The limit you set for this app is used up: {message}.{until}")
+                }
             }
             (403, _) => format!("You did not allow this: {message}."),
             (429, _) => {

@@ -5,7 +5,7 @@ use aipassport_domain::{
     authorization_details::{AiAccess, ModelPattern},
     grant::{Grant, GrantState, GrantStatus},
     ids::ProviderId,
-    ledger::LimitRule,
+    ledger::Level,
     usage::Usage,
 };
 use aipassport_store::{CallRecord, RefusalCount, StoreError};
@@ -30,7 +30,7 @@ use super::{
     notice, own_grant,
     view::{AppPage, CallRow, PriceQuestion, RefusalRow},
 };
-use crate::app::App;
+use crate::{app::App, limits_view::app_limits_path};
 
 const CALLS: u32 = 20;
 const DAYS: i32 = 30;
@@ -72,8 +72,9 @@ pub(in super::super) async fn show(
             .find_map(|access| app_words::purpose(access.purpose.as_deref()?)),
         facts: facts(grant, &clock),
         under_way: standing.under_way,
-        spends: standing.spends(|rule| rule == LimitRule::Budget),
-        counts: standing.spends(|rule| rule != LimitRule::Budget),
+        spends: standing.spends(|state| state.level == Level::Grant),
+        shared: standing.spends(|state| state.level > Level::Grant),
+        as_a_whole: app_limits_path(&grant.client_id),
         days: charts::days(&by_day),
         calls: calls.iter().map(|call| call_row(call, &clock)).collect(),
         refusals: refusals.iter().map(|refusal| refusal_row(refusal, &clock)).collect(),

@@ -4,7 +4,7 @@ use aipassport_domain::{
     client::Client,
     grant::{Grant, GrantStatus},
     ids::{GrantId, ProviderId},
-    ledger::{Account, Amount, Level, LimitRule, LimitState},
+    ledger::{Account, Amount, Level, LimitState},
     money::Money,
     time::Period,
 };
@@ -24,7 +24,7 @@ const MOST_MINUTES: u32 = 1_000;
 const MOST_KINDS: usize = 20;
 
 /// A grant and where it stands.
-pub(super) struct Standing {
+pub(in crate::web) struct Standing {
     pub(super) grant: Grant,
     pub(super) status: GrantStatus,
     pub(super) accounts: Vec<(ProviderId, Vec<LimitState>)>,
@@ -34,7 +34,7 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    pub(super) async fn of(app: &App, grant: Grant) -> Result<Self, StoreError> {
+    pub(in crate::web) async fn of(app: &App, grant: Grant) -> Result<Self, StoreError> {
         let now = app.clock.now();
         let accounts = app.store.accounts_of(&app.tenant_id, &grant.id).await?;
         let is_exhausted = accounts.iter().any(|(_, account)| account.is_exhausted(now));
@@ -54,7 +54,7 @@ impl Standing {
     }
 
     /// Whether it could do something again: it was not stopped, and its time is not over.
-    pub(super) fn is_live(&self) -> bool {
+    pub(in crate::web) fn is_live(&self) -> bool {
         !matches!(self.status, GrantStatus::Revoked | GrantStatus::Expired)
     }
 
@@ -62,7 +62,7 @@ impl Standing {
         self.status == GrantStatus::Paused
     }
 
-    pub(super) fn spends(&self, is_wanted: impl Fn(LimitRule) -> bool) -> Vec<Spend> {
+    pub(super) fn spends(&self, is_wanted: impl Fn(&LimitState) -> bool) -> Vec<Spend> {
         let is_one = self.accounts.len() == 1;
         let of_grant = self
             .states()
@@ -70,7 +70,7 @@ impl Standing {
         let above = self.above.iter().map(|state| (state, words::shared_by(state.level)));
         of_grant
             .chain(above)
-            .filter(|(state, _)| is_wanted(state.rule))
+            .filter(|(state, _)| is_wanted(state))
             .map(|(state, account)| Spend::of(state, account))
             .collect()
     }
@@ -89,7 +89,7 @@ impl Standing {
     }
 
     /// The most it can cost in a month; `None` unless each of its accounts has a budget for one.
-    pub(super) fn monthly_budget(&self) -> Option<Money> {
+    pub(in crate::web) fn monthly_budget(&self) -> Option<Money> {
         let of_account = |states: &[LimitState]| {
             let monthly = states.iter().find(|state| state.window == Some(Period::MONTH))?;
             money(monthly.limit)
@@ -107,7 +107,7 @@ fn money(amount: Amount) -> Option<Money> {
 }
 
 /// Who an app says it is, from its client if that is still known.
-pub(super) fn face(grant: &Grant, clients: &[Client]) -> AppFace {
+pub(in crate::web) fn face(grant: &Grant, clients: &[Client]) -> AppFace {
     match clients.iter().find(|client| client.id == grant.client_id) {
         Some(client) => app_words::face(client),
         None => app_words::face_of(&grant.client_name, &grant.client_address, Badge::UNVERIFIED),

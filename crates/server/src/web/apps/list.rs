@@ -6,11 +6,11 @@ use aipassport_domain::{
     audit::PauseReason,
     grant::{Grant, GrantState, GrantStatus},
     ids::GrantId,
-    ledger::LimitRule,
+    ledger::{Amount, LimitRule},
     money::Money,
-    time::Timestamp,
+    time::{Period, Timestamp},
 };
-use aipassport_store::StoreError;
+use aipassport_store::{LimitsOf, StoreError};
 use axum::{
     extract::{RawQuery, State},
     response::Response,
@@ -23,7 +23,7 @@ use super::{
         error::PageError,
         form::Visitor,
         page::{Frame, Section, page},
-        parts::Stamp,
+        parts::{Spend, Stamp},
         words::{self, WallClock},
     },
     figures::{self, Standing},
@@ -54,7 +54,7 @@ pub(in super::super) async fn show(
         grant_id: standing.grant.id.to_string(),
         face: figures::face(&standing.grant, &clients),
         stamp: Stamp::of(standing.status),
-        spends: standing.spends(|rule| rule == LimitRule::Budget),
+        spends: standing.spends(|state| state.rule == LimitRule::Budget && state.level.is_of_one_app()),
         under_way: standing.under_way,
         last_used: last_used.get(&standing.grant.id).map_or_else(
             || format!("never used since {}", clock.day(standing.grant.created_at)),
@@ -136,15 +136,30 @@ async fn month(app: &App, signed_in: &SignedIn, live: &[Standing], clock: &WallC
             .fold(Money::ZERO, |sum, amount| sum.saturating_add(*amount))
     };
 
+    let of_user = LimitsOf::User(signed_in.user.id.clone());
+    let shared = app.store.limits_of(&app.tenant_id, &of_user).await?;
+    let shared = shared
+        .map(|account| account.limits_at(app.clock.now()))
+        .unwrap_or_default();
+    let shared_month = shared.iter().find_map(|state| match (state.window, state.limit) {
+        (Some(Period::MONTH), Amount::Money(limit)) => Some(limit),
+        _ => None,
+    });
     let budgets: Option<Vec<Money>> = live.iter().map(Standing::monthly_budget).collect();
+    let of_apps = budgets
+        .filter(|budgets| !budgets.is_empty())
+        .map(|budgets| sum(&budgets));
     let held: Vec<Money> = live.iter().map(Standing::held).collect();
     let held = sum(&held);
     Ok(Month {
         name: today.strftime("%B").to_string(),
         spent: words::dollars(sum(&amounts)),
-        of: budgets
-            .filter(|budgets| !budgets.is_empty())
-            .map(|budgets| words::dollars(sum(&budgets))),
+        of: of_apps.into_iter().chain(shared_month).min().map(words::dollars),
+        together: shared
+            .iter()
+            .filter(|state| matches!(state.rule, LimitRule::Budget | LimitRule::Requests))
+            .map(|state| Spend::of(state, words::shared_by(state.level)))
+            .collect(),
         held: (held > Money::ZERO).then(|| words::dollars(held)),
         spark: charts::bars(&amounts, 36),
         forecast: charts::forecast(&by_day).map(|(low, high)| {

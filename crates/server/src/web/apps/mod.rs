@@ -19,6 +19,7 @@ use super::error::PageError;
 use crate::{app::App, browser_session::SignedIn};
 pub(super) use actions::{pause, pause_all, resume, stop};
 pub(super) use detail::{base_url, show as show_one};
+pub(super) use figures::{Standing, face};
 pub(super) use limits::{change, show as show_limits};
 pub(super) use list::show;
 

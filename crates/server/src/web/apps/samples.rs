@@ -3,6 +3,7 @@
 use aipassport_domain::{
     grant::GrantStatus,
     ledger::{Amount, Level, LimitRule, LimitState},
+    limits::Window,
     money::Money,
     time::Period,
 };
@@ -16,6 +17,7 @@ use super::{
         page::Section,
         parts::{AppFace, Badge, Spend, Stamp},
         samples::{face, inside, option},
+        words,
     },
     view::{
         AccountLimits, AppPage, AppRow, AppsPage, Ask, CallRow, LimitField, LimitsPage, Month, PriceQuestion,
@@ -36,6 +38,19 @@ fn budget(used: u32, reserved: u32, limit: u32) -> Spend {
         },
         None,
     )
+}
+
+fn count(rule: LimitRule, used: u64, limit: u64, window: Window) -> Spend {
+    let state = LimitState {
+        level: Level::Grant,
+        rule,
+        limit: Amount::Count(limit),
+        used: Amount::Count(used),
+        reserved: Amount::Count(0),
+        window,
+        resets_at: None,
+    };
+    Spend::of(&state, None)
 }
 
 fn row(face: AppFace, status: GrantStatus, spend: Spend, under_way: u32) -> AppRow {
@@ -65,6 +80,7 @@ fn month() -> Month {
         name: "November".to_owned(),
         spent: "$12.40".to_owned(),
         of: Some("$40.00".to_owned()),
+        together: vec![budget(1_240, 5, 4_000)],
         held: None,
         spark: charts::bars(&amounts, 36),
         forecast: Some("on course for $19.00–$23.00".to_owned()),
@@ -83,6 +99,7 @@ fn alerts() -> AlertStrip {
             alert("Old bot used up the limit of $3.00 a month."),
             alert("Notes used 80 % of the limit of $5.00 a month."),
         ],
+        stopped: vec!["Alerts are no longer sent to hooks.example: it took no message for three days.".to_owned()],
         class: "bad",
         here: "/apps".to_owned(),
     }
@@ -116,18 +133,6 @@ fn app() -> AppPage {
         label,
         outcome,
     };
-    let count = |rule, used, limit, window| {
-        let state = LimitState {
-            level: Level::Grant,
-            rule,
-            limit: Amount::Count(limit),
-            used: Amount::Count(used),
-            reserved: Amount::Count(0),
-            window,
-            resets_at: None,
-        };
-        Spend::of(&state, None)
-    };
     AppPage {
         frame: inside(Section::Apps),
         alerts: alerts(),
@@ -149,12 +154,17 @@ fn app() -> AppPage {
             ("Until", "30 Nov, 14:02".to_owned()),
         ],
         under_way: 2,
-        spends: vec![budget(410, 2, 500)],
-        counts: vec![
+        spends: vec![
+            budget(410, 2, 500),
             count(LimitRule::Requests, 120, 500, Some(Period::MONTH)),
             count(LimitRule::Rate, 3, 60, Some(Period::MINUTE)),
             count(LimitRule::Concurrency, 2, 4, None),
         ],
+        shared: vec![Spend {
+            account: words::shared_by(Level::User),
+            ..budget(1_240, 5, 4_000)
+        }],
+        as_a_whole: "/limits/notes".to_owned(),
         days: charts::days(&spent),
         calls: vec![
             call("held $0.0098", "", "under way"),

@@ -28,6 +28,8 @@ pub(super) struct Month {
     pub(super) name: String,
     pub(super) spent: String,
     pub(super) of: Option<String>,
+    /// The limits of all apps together.
+    pub(super) together: Vec<Spend>,
     pub(super) held: Option<String>,
     pub(super) spark: Bars,
     pub(super) forecast: Option<String>,
@@ -68,9 +70,11 @@ pub(super) struct AppPage {
     pub(super) purpose: Option<String>,
     pub(super) facts: Vec<(&'static str, String)>,
     pub(super) under_way: u32,
-    /// Of money, then of everything else that is counted.
     pub(super) spends: Vec<Spend>,
-    pub(super) counts: Vec<Spend>,
+    /// Of the limits above its own.
+    pub(super) shared: Vec<Spend>,
+    /// The page of the limits of the app as a whole.
+    pub(super) as_a_whole: String,
     pub(super) days: Days,
     pub(super) calls: Vec<CallRow>,
     pub(super) refusals: Vec<RefusalRow>,

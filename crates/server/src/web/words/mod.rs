@@ -1,6 +1,7 @@
 //! Numbers and names as people say them: money, times, windows, models' makers.
 
 pub(super) mod app_words;
+pub(super) mod limit_words;
 pub(super) mod numbers;
 pub(super) mod price_rise;
 pub(super) mod sentences;

@@ -6,8 +6,13 @@ use crate::web::words;
 
 /// The name of the field of a limit: `openai.budget.P1M`, or `openai.budget.life`.
 pub(in crate::web) fn field(provider: &ProviderId, rule: &str, window: Window) -> String {
+    format!("{provider}.{}", shared_field(rule, window))
+}
+
+/// The same of a limit of all providers together: `budget.P1M`, or `budget.life`.
+pub(in crate::web) fn shared_field(rule: &str, window: Window) -> String {
     let window = window.map_or_else(|| "life".to_owned(), |period| period.to_string());
-    format!("{provider}.{rule}.{window}")
+    format!("{rule}.{window}")
 }
 
 /// A sum above zero, and not above `most`.

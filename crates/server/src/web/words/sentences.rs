@@ -13,7 +13,7 @@ use aipassport_domain::{
 use aipassport_store::{AccountOf, AlertRecord, LimitsOf};
 
 use crate::web::{
-    app_words, prices,
+    app_words, limit_words, prices, webhooks,
     words::{self, Dollars, WallClock},
 };
 
@@ -74,6 +74,12 @@ impl About {
             | Happened::SignInFailed { .. }
             | Happened::SignedOut
             | Happened::ApiTokenIssued
+            | Happened::WebhookAdded { .. }
+            | Happened::WebhookRemoved { .. }
+            | Happened::WebhookSecretReplaced { .. }
+            | Happened::WebhookTested { .. }
+            | Happened::WebhookStopped { .. }
+            | Happened::WebhookResumed { .. }
             | Happened::SigningKeyCreated { .. } => Self::Account,
             _ => Self::Apps,
         }
@@ -132,6 +138,21 @@ fn of_account(event: &AuditEvent) -> String {
         Happened::SignInFailed { .. } => "Somebody tried to sign in as you with a wrong password.".to_owned(),
         Happened::SignedOut => "You signed out.".to_owned(),
         Happened::ApiTokenIssued => format!("{} made an API bearer for your account.", who(event)),
+        other => of_webhooks(event, other),
+    }
+}
+
+fn of_webhooks(event: &AuditEvent, what: &Happened) -> String {
+    let who = who(event);
+    match what {
+        Happened::WebhookAdded { host, .. } => format!("{who} had alerts sent to {host}."),
+        Happened::WebhookRemoved { host, .. } => format!("{who} removed the webhook at {host}."),
+        Happened::WebhookSecretReplaced { host, .. } => format!("{who} made a new secret for the webhook at {host}."),
+        Happened::WebhookTested { host, .. } => format!("{who} sent a test to the webhook at {host}."),
+        Happened::WebhookStopped { host, reason, .. } => {
+            format!("Alerts are no longer sent to {host}: {}.", webhooks::why(*reason))
+        }
+        Happened::WebhookResumed { host, .. } => format!("A test arrived at {host}: alerts are sent there again."),
         other => other.kind(),
     }
 }
@@ -234,7 +255,8 @@ fn of_calls(event: &AuditEvent, names: &Names) -> String {
             format!("{} used {percent} % of the {of}.", used_by(*level, app))
         }
         Happened::LimitReached { level, rule } => {
-            format!("{} was stopped: {}.", stopped_at(*level, &app), rule_words(rule).0)
+            let (why, _) = limit_words::of(*level, rule).unwrap_or_else(|| rule_words(rule));
+            format!("{} was stopped: {why}.", stopped_at(*level, &app))
         }
         other => other.kind(),
     }
@@ -269,7 +291,14 @@ pub(in crate::web) fn of_alert(alert: &AlertRecord, names: &Names) -> String {
     };
     match (alert.threshold, left_over) {
         (100, Some(used)) => {
-            format!("{who} was stopped: {used} of the limit of {limit} are used, and a call needed more than is left.")
+            let (who, shared) = match &alert.account {
+                AccountOf::Above(LimitsOf::User(_)) => ("Every app".to_owned(), " for all apps together"),
+                AccountOf::Above(LimitsOf::Tenant) => ("Everybody here".to_owned(), " for all together"),
+                _ => (who, ""),
+            };
+            format!(
+                "{who} was stopped: {used} of the limit of {limit}{shared} are used, and a call needed more than is left."
+            )
         }
         (100, None) => format!("{who} used up the limit of {limit}."),
         (percent, _) => format!("{who} used {percent} % of the limit of {limit}."),
@@ -316,10 +345,16 @@ fn of_apps(event: &AuditEvent, names: &Names, clock: &WallClock) -> String {
             who(event),
             clock.moment(*expires_at)
         ),
-        Happened::LimitsChanged { level, client_id, .. } => {
-            let of = client_id.as_ref().map(|id| names.client(id));
+        Happened::LimitsChanged {
+            level,
+            client_id,
+            limits,
+        } => {
+            let of = client_id.as_ref().map(|id| used_by(*level, names.client(id)));
             let of = of.or_else(|| words::shared_by(*level)).unwrap_or(app);
-            format!("{} changed the limits of {of}.", who(event))
+            let is_removal = limits.as_object().is_some_and(serde_json::Map::is_empty);
+            let did = if is_removal { "removed" } else { "changed" };
+            format!("{} {did} the limits of {of}.", who(event))
         }
         Happened::GrantPaused { reason } => match reason {
             PauseReason::ByUser => format!("{} paused {app}.", who(event)),
@@ -365,6 +400,9 @@ pub(in crate::web) fn model_name(model: &str) -> String {
 
 /// A rule that refused, and what would have let the call pass.
 pub(in crate::web) fn rule_words(rule: &str) -> (&'static str, &'static str) {
+    if let Some(words) = limit_words::of_counted(rule) {
+        return words;
+    }
     match rule {
         "budget" => (
             "what is left of its budget was too little",

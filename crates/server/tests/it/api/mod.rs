@@ -1,3 +1,4 @@
 //! JSON for programs.
 
+mod limits;
 mod v0_2;

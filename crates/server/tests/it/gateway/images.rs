@@ -89,7 +89,7 @@ async fn an_edit_reaches_the_provider_byte_for_byte() {
     provider.then_json(200, &edited);
 
     let parts = [
-        File("image[]", b"\x89PNG\r\n\x1a\n--xx"),
+        File("image[]", b"\x89PNG\r\n\x1a\n--x"),
         File("image[]", b""),
         Field("prompt", "Put a hat on it"),
         Field("model", MODEL),

@@ -33,6 +33,8 @@ async fn secrets_in_use(broker: &TestBroker, provider: &TestProvider) -> Vec<(&'
     let alice = broker.user_with_password("alice").await;
     broker.credential(&alice, "openai", None).await;
     secrets.push(("API bearer", alice.bearer.clone()));
+    let webhook = broker.webhook(&alice, "https://hooks.example").await;
+    secrets.push(("webhook secret", webhook.secret));
 
     let mut browser = broker.new_browser();
     browser.sign_in("alice", PASSWORD).await;
@@ -197,6 +199,7 @@ async fn threat_149_no_answer_repeats_a_secret() {
             "/api/clients",
             "/api/grants",
             "/api/audit?limit=200",
+            "/api/webhooks",
             "/grants",
         ]
         .map(str::to_owned),

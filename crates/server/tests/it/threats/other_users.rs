@@ -51,6 +51,7 @@ async fn threat_161_another_users_id_is_answered_like_one_that_does_not_exist() 
     let call = called.header("aipassport-request-id").to_owned();
     broker.settled().await;
     let alert = broker.alert(&alice).await;
+    let webhook = broker.webhook(&alice, "https://hooks.example").await.id;
     let key = broker.app_key(&alice, "openai").await;
     let of_mallory = broker
         .grant(&mallory, vec![crate::support::grant::access_to(&broker, "openai")])
@@ -66,9 +67,14 @@ async fn threat_161_another_users_id_is_answered_like_one_that_does_not_exist() 
             _ if route.starts_with("/api/grants/{id}") || route.starts_with("/grants/{id}") => grant.id().as_str(),
             _ if route.starts_with("/api/app-keys/{grant_id}") => key.as_str(),
             _ if route.starts_with("/api/alerts/{id}") => alert.as_str(),
+            _ if route.starts_with("/api/webhooks/{id}") => webhook.as_str(),
+            _ if route.starts_with("/api/limits/{client_id}") => grant.grant.client_id.as_str(),
             other => panic!("whose are the ids of {other}? Say so here"),
         };
-        let path = |id: &str| route.replace("{id}", id).replace("{grant_id}", id);
+        let path = |id: &str| {
+            let names = ["{id}", "{grant_id}", "{client_id}"];
+            names.iter().fold(route.clone(), |path, name| path.replace(name, id))
+        };
 
         // A user, an app that the other user allowed something, and nobody.
         for (who, bearer) in [

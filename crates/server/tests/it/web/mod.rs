@@ -10,6 +10,7 @@ mod price_guard;
 mod prices;
 mod sessions;
 mod settings;
+mod shared_limits;
 mod sign_in;
 mod tenancy;
 mod tools;

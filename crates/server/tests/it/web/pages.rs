@@ -10,7 +10,7 @@ use crate::support::{
     provider::{TestProvider, completion},
 };
 
-const PAGES: [&str; 5] = ["/apps", "/apps/register", "/keys", "/activity", "/settings"];
+const PAGES: [&str; 6] = ["/apps", "/apps/register", "/keys", "/limits", "/activity", "/settings"];
 
 /// `security.md` 66, 67: no page can be framed, opened from elsewhere, or made to run anything but
 /// our one script.

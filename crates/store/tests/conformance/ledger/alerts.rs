@@ -19,7 +19,7 @@ use super::{
 use crate::support::{World, in_parallel, on_both_engines};
 
 impl World {
-    async fn alerts(&self, user_id: &str, and_tenant: bool) -> Vec<AlertRecord> {
+    pub async fn alerts(&self, user_id: &str, and_tenant: bool) -> Vec<AlertRecord> {
         let user_id = UserId::new(user_id);
         let of = AlertsOf {
             user_id: &user_id,

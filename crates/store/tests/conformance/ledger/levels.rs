@@ -47,7 +47,7 @@ impl World {
         self.limit_at(of, limits, NOW).await;
     }
 
-    async fn limit_at(&self, of: &LimitsOf, limits: &Limits, at: Timestamp) {
+    pub async fn limit_at(&self, of: &LimitsOf, limits: &Limits, at: Timestamp) {
         let mut event = event(changed(of, limits));
         event.at = at;
         assert!(self.store.set_limits(of, limits, &event).await.unwrap());

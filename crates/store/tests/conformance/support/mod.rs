@@ -75,6 +75,18 @@ impl World {
         user
     }
 
+    pub async fn add_admin(&self, id: &str) -> User {
+        let admin = User {
+            is_admin: true,
+            ..user(id)
+        };
+        let added = event(Happened::UserAdded {
+            name: admin.name.clone(),
+        });
+        self.store.add_user(&admin, &added).await.unwrap();
+        admin
+    }
+
     pub async fn add_client(&self, id: &str) -> Client {
         let client = Client {
             id: ClientId::new(id),

@@ -106,7 +106,7 @@ fn show(body: &[u8], catalogue: &Catalogue) -> Result<Task, Refusal> {
         return Err(Refusal::UnknownModel(request.model));
     }
     Ok(Task::Reply(format!(
-        r#"{{"modelfile":"FROM sandbox","parameters":"","template":"{{{{ .Prompt }}}}","details":{DETAILS},"model_info":{{"general.architecture":"llama","llama.context_length":131072}},"capabilities":["completion","tools"],"modified_at":"{CREATED_AT}"}}"#
+        r#"{{"modelfile":"FROM /srv/sandbox.gguf","system":"You are the sandbox.","parameters":"","template":"{{{{ .Prompt }}}}","details":{DETAILS},"model_info":{{"general.architecture":"llama","llama.context_length":131072}},"capabilities":["completion","tools"],"modified_at":"{CREATED_AT}"}}"#
     )))
 }
 

@@ -101,7 +101,8 @@ export class OpenAiSdk {
   }
 
   async speech() {
-    const answer = await this.client.audio.speech.create({ model: this.task.model, voice: "alloy", input: this.task.prompt });
+    const { model, prompt: input, voice = "alloy", format } = this.task;
+    const answer = await this.client.audio.speech.create({ model, voice, input, response_format: format });
     return { bytes: (await answer.arrayBuffer()).byteLength };
   }
 

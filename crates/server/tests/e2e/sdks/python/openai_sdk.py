@@ -81,7 +81,9 @@ class OpenAi:
         return {"images": len(answer.data), "bytes": len(answer.data[0].b64_json)}
 
     async def speech(self):
-        answer = await self.client.audio.speech.create(model=self.task["model"], voice="alloy", input=self.task["prompt"])
+        options = {"response_format": self.task["format"]} if "format" in self.task else {}
+        voice = self.task.get("voice", "alloy")
+        answer = await self.client.audio.speech.create(model=self.task["model"], voice=voice, input=self.task["prompt"], **options)
         return {"bytes": len(await answer.aread())}
 
     async def transcription(self):

@@ -1,11 +1,17 @@
 //! Gemini over OpenAI's format, from the client to the provider and back.
 
-use aipassport_domain::{audit::CallOutcome, usage::TruthLabel};
+use aipassport_domain::{
+    audit::CallOutcome,
+    authorization_details::{AiAccess, Capability, Choice},
+    usage::TruthLabel,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::{chat, events, granted};
+use super::{access, chat, events, granted, post};
 use crate::support::{
     TestBroker,
+    grant::TestGrant,
     provider::{TestProvider, chunk, last_chunk, stream_head},
 };
 
@@ -105,4 +111,123 @@ async fn a_models_name_cannot_become_another_path() {
         assert!([400, 403, 404].contains(&answer.status), "{model}: {}", answer.text());
     }
     assert!(provider.received().is_empty());
+}
+
+const PAINTER: &str = "gemini-2.5-flash-image";
+const SPEAKER: &str = "gemini-3.8-flash-tts";
+
+/// A grant of images and sound, by a user of this name.
+async fn granted_media(broker: &TestBroker, name: &str) -> TestGrant {
+    let user = broker.user(name).await;
+    broker.credential(&user, "gemini", None).await;
+    let details = AiAccess {
+        capabilities: Choice::of([Capability::Images, Capability::Audio]),
+        ..access(broker, "gemini", &[PAINTER, SPEAKER])
+    };
+    broker.grant(&user, vec![details]).await
+}
+
+/// What was made, of which the provider counts `tokens`.
+fn made(kind: &str, data: &str, (modality, tokens): (&str, u64)) -> Value {
+    json!({"candidates": [{"content": {"role": "model", "parts": [{"inlineData": {"mimeType": kind, "data": data}}]},
+            "finishReason": "STOP", "index": 0}],
+        "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": tokens, "totalTokenCount": 10 + tokens,
+            "candidatesTokensDetails": [{"modality": modality, "tokenCount": tokens}]}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_of_any_size_comes_in_openais_shape_and_costs_its_tokens() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    for (name, size) in [("robin", 1_000), ("kim", 3_000_000)] {
+        let grant = granted_media(&broker, name).await;
+        let image = "A".repeat(size);
+        provider.then_json(200, &made("image/png", &image, ("IMAGE", 1_290)));
+
+        let body = json!({"model": format!("gemini/{PAINTER}"), "prompt": "A fox", "size": "1536x1024"});
+        let answer = post(&broker, &grant, "/v1/images/generations", &body).await;
+
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let images = answer.json();
+        assert!(images["data"][0]["b64_json"] == image.as_str(), "the image");
+        assert_eq!(images["usage"]["output_tokens_details"]["image_tokens"], 1_290);
+        assert_eq!(answer.header("aipassport-not-carried"), "size");
+        let sent = provider.received().pop().unwrap();
+        assert!(
+            sent.head
+                .starts_with("POST /v1beta/models/gemini-2.5-flash-image:generateContent ")
+        );
+        assert_eq!(sent.json()["generationConfig"]["imageConfig"]["aspectRatio"], "3:2");
+        let settled = broker.only_settled(&grant).await;
+        // 10 at $0.30 and 1,290 at $30 the million.
+        assert_eq!(
+            (settled.cost.to_string().as_str(), settled.label),
+            ("0.038703", TruthLabel::Reported)
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_image_is_made_the_client_is_told_why_and_pays_for_what_was_read() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    let grant = granted_media(&broker, "robin").await;
+    let blocked = json!({"promptFeedback": {"blockReason": "SAFETY"},
+        "usageMetadata": {"promptTokenCount": 10, "totalTokenCount": 10}});
+    provider.then_json(200, &blocked);
+
+    let body = json!({"model": PAINTER, "prompt": "x"});
+    let answer = post(&broker, &grant, "/v1/images/generations", &body).await;
+
+    assert_eq!(
+        (answer.status, &answer.json()["error"]["code"]),
+        (400, &json!("moderation_blocked"))
+    );
+    assert_eq!(broker.only_settled(&grant).await.cost.to_string(), "0.000003");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn speech_comes_as_a_sound_and_a_refusal_of_it_as_json() {
+    let provider = TestProvider::start().await;
+    let broker = TestBroker::before(&provider).await;
+    for (name, seconds) in [("robin", 1_u64), ("kim", 40)] {
+        let grant = granted_media(&broker, name).await;
+        let samples = vec![7; usize::try_from(seconds).unwrap() * 48_000];
+        let tokens = 25 * seconds;
+        let said = made(
+            "audio/L16;codec=pcm;rate=24000",
+            &STANDARD.encode(&samples),
+            ("AUDIO", tokens),
+        );
+        provider.then_json(200, &said);
+        provider.then_json(
+            400,
+            &json!({"error": {"code": 400, "message": "no such voice", "status": "INVALID_ARGUMENT"}}),
+        );
+
+        let body = json!({"model": SPEAKER, "input": "Hello", "voice": "Kore", "response_format": "wav"});
+        let spoken = post(&broker, &grant, "/v1/audio/speech", &body).await;
+        let refused = post(&broker, &grant, "/v1/audio/speech", &body).await;
+
+        assert_eq!(
+            (spoken.status, spoken.header("content-type")),
+            (200, "audio/wav"),
+            "{seconds} seconds"
+        );
+        assert!(spoken.body.starts_with(b"RIFF") && spoken.body.ends_with(&samples));
+        assert_eq!(
+            (refused.status, refused.header("content-type")),
+            (400, "application/json")
+        );
+        assert_eq!(refused.json()["error"]["message"], "no such voice");
+        broker.settled().await;
+        // 10 at $0.50 and 25 a second at $9 the million; a refusal is free.
+        let costs: Vec<i64> = broker
+            .settled_calls(&grant)
+            .await
+            .iter()
+            .map(|call| call.cost.nanos())
+            .collect();
+        assert_eq!(costs, [5_000 + i64::try_from(tokens).unwrap() * 9_000, 0]);
+    }
 }

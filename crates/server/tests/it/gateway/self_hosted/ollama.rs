@@ -181,6 +181,10 @@ async fn what_a_model_is_can_be_asked_for_nothing() {
         (shown.status, &shown.json()["details"]["family"]),
         (200, &json!("llama"))
     );
+    for private in ["modelfile", "template", "system"] {
+        assert_eq!(shown.json().get(private), None);
+    }
+    assert_eq!(shown.json()["capabilities"], json!(["completion", "tools"]));
     assert_eq!(
         (other.status, &other.json()["aipassport"]["rule"]),
         (403, &json!("model"))

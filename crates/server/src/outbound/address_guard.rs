@@ -1,8 +1,8 @@
-//! Which addresses a provider may have: global unicast, and nothing that leads back inside.
+//! Which addresses may be reached: global unicast, and nothing that leads back inside.
 //!
-//! Security invariant: a user names the address of a provider, and the broker stands inside the
-//! operator's network. Without this guard a base URL reads the cloud's metadata service or a
-//! neighbour's admin page (`security.md`, 6.6).
+//! Security invariant: a user names the address of a provider or a webhook, and the broker stands
+//! inside the operator's network. Without this guard it reads the cloud's metadata service, or posts
+//! to a neighbour's admin page (`security.md`, 6.6).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

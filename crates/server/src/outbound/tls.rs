@@ -1,4 +1,4 @@
-//! TLS towards providers: version 1.2 or later, the host's name checked against the public roots.
+//! TLS towards others: version 1.2 or later, the host's name checked against the public roots.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 /// The certificate authorities that browsers trust.
-pub(super) fn public_roots() -> RootCertStore {
+pub(crate) fn public_roots() -> RootCertStore {
     webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect()
 }
 
-pub(super) fn connector(roots: RootCertStore) -> Result<TlsConnector, rustls::Error> {
+pub(crate) fn connector(roots: RootCertStore) -> Result<TlsConnector, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::gateway::upstream::tls;
+use crate::outbound::{plain_url, tls};
 
 /// A DER element; lengths here fit in two bytes.
 fn der(tag: u8, content: &[u8]) -> Vec<u8> {
@@ -63,8 +63,8 @@ fn self_signed(host: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) 
     (certificate.into(), key.into())
 }
 
-fn target(base_url: &str, allowed: &[String]) -> Target {
-    Target::read(base_url, "https://localhost", allowed).unwrap()
+fn origin(url: &str, allowed: &[String]) -> Origin {
+    Origin::of(&plain_url(url).unwrap(), allowed).unwrap()
 }
 
 /// Connects to `https://localhost` as served with a certificate for `host`, whose issuer is trusted
@@ -73,7 +73,7 @@ async fn connect_to(
     host: &str,
     is_trusted: bool,
     versions: &[&'static SupportedProtocolVersion],
-) -> Result<Link, UpstreamError> {
+) -> Result<Box<dyn Stream>, ConnectError> {
     let (certificate, key) = self_signed(host);
     let mut roots = if is_trusted {
         RootCertStore::empty()
@@ -98,9 +98,9 @@ async fn connect_to(
         let _ = acceptor.accept(stream).await;
     };
 
-    let target = target(&format!("https://localhost:{port}"), &[format!("localhost:{port}")]);
+    let origin = origin(&format!("https://localhost:{port}"), &[format!("localhost:{port}")]);
     let connector = tls::connector(roots).unwrap();
-    let (connected, ()) = tokio::join!(connect(&target, &connector, Duration::from_secs(5)), accepting);
+    let (connected, ()) = tokio::join!(connect(&origin, &connector, Duration::from_secs(5)), accepting);
     connected
 }
 
@@ -119,7 +119,7 @@ async fn threat_90_a_certificate_that_is_not_trusted_or_names_another_host_is_re
     let of_another = connect_to("other.example", true, &both).await;
 
     for refused in [self_signed, of_another] {
-        let Err(UpstreamError::Unreachable(error)) = refused else {
+        let Err(ConnectError::Unreachable(error)) = refused else {
             panic!("connected");
         };
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidData, "{error}");
@@ -128,12 +128,10 @@ async fn threat_90_a_certificate_that_is_not_trusted_or_names_another_host_is_re
 
 #[tokio::test]
 async fn threat_84_a_name_that_leads_to_a_private_address_is_not_connected_to() {
-    // The provider's own public name, as an attacker in control of DNS would have it resolved.
-    let target = target("https://localhost", &[]);
+    // A public name, as an attacker in control of DNS would have it resolved.
+    let refused = reach(&origin("https://localhost", &[])).await;
 
-    let refused = reach(&target).await;
-
-    assert!(matches!(refused, Err(UpstreamError::NotAllowed)));
+    assert!(matches!(refused, Err(ConnectError::NotAllowed)));
 }
 
 #[tokio::test]
@@ -141,7 +139,7 @@ async fn threat_84_what_counts_is_the_address_at_the_other_end_of_the_socket() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
 
-    let refused = check_peer(&target("https://localhost", &[]), stream);
+    let refused = check_peer(&origin("https://localhost", &[]), stream);
 
-    assert!(matches!(refused, Err(UpstreamError::NotAllowed)));
+    assert!(matches!(refused, Err(ConnectError::NotAllowed)));
 }
