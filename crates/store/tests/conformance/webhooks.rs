@@ -413,7 +413,7 @@ async fn an_alert_waits_for_the_removal_of_a_webhook_and_is_not_queued_for_it() 
             {}
             removal.commit().await.unwrap();
         };
-        let (settled, ()) = tokio::join!(world.store.settle(cost(&held, 50), NOW), commit);
+        let (settled, ()) = tokio::join!(world.store.settle_now(cost(&held, 50), NOW), commit);
 
         settled.unwrap();
         assert_eq!(world.alerts("user", false).await.len(), 1);

@@ -13,7 +13,7 @@ use aipassport_domain::{
 };
 use aipassport_store::{Decision, Ledger, NewAppKey, NewTool, ReserveError, Rotation, Store};
 
-use super::{account, budget, cost, levels::user, permit};
+use super::{SettleNow, account, budget, cost, levels::user, permit};
 use crate::support::{
     World, approval, decision, event, hash, in_parallel, new_code, new_refresh_token, on_both_engines, tokens_issued,
 };
@@ -180,7 +180,7 @@ async fn of_64_settlements_that_use_up_the_money_one_revokes() {
             let settled = in_parallel(CALLERS, move |caller| {
                 let settlement = cost(&held[caller], 1);
                 let store = stores[caller % stores.len()].clone();
-                async move { store.settle(settlement, NOW).await }
+                async move { store.settle_now(settlement, NOW).await }
             })
             .await;
 
@@ -224,7 +224,7 @@ async fn using_up_revoking_changing_and_refreshing_at_once_wait_for_each_other_b
                 let (settlement, grant, id) = (held.get(caller).map(|held| cost(held, 1)), changed.clone(), id.clone());
                 async move {
                     match (settlement, caller % 4) {
-                        (Some(settlement), _) => store.settle(settlement, NOW).await,
+                        (Some(settlement), _) => store.settle_now(settlement, NOW).await,
                         (None, 0) => {
                             let by_user = AuditEvent {
                                 grant_id: Some(grant.id.clone()),
