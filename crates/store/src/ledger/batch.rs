@@ -14,16 +14,16 @@ use std::{
 };
 
 use aipassport_domain::{
-    audit::{Actor, AuditEvent, Happened, RevocationReason},
     ids::{CallId, ClientId, GrantId, ProviderId, TenantId, UserId},
-    ledger::{Account, Alert, Held, Level, LimitReached, Refused, Reservation, Settlement, reserve},
+    ledger::{Account, Alert, Held, Level, Refused, Reservation, Settlement, reserve},
     policy::Permit,
     time::Timestamp,
 };
 
 use super::{
-    alerts::{Cause, NewAlert},
+    alerts::Cause,
     levels::{AboveKey, Levels, LimitsOf},
+    outcome::{Outcome, RefusedCall, Settled, UsedUpGrant},
 };
 
 #[derive(Clone, Debug)]
@@ -155,44 +155,6 @@ pub(crate) struct RowKey<'a> {
     pub(crate) subject: Cow<'a, str>,
     /// Empty above grants: what stands there is of no one provider.
     pub(crate) provider: &'a str,
-}
-
-/// What came of one operation.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    Admitted(Reservation),
-    /// The grant is not as it was when the permit was made.
-    Stale,
-    Refused(Box<RefusedCall>),
-    Settled(Settled),
-    /// The call was settled before, or never was.
-    NothingToSettle,
-    /// The account cannot be read, so nothing can be said about what is left of it.
-    NoAccount,
-}
-
-#[derive(Debug)]
-pub(crate) struct RefusedCall {
-    pub(crate) limit: LimitReached,
-    alerts: Vec<NewAlert>,
-    revoked: Option<UsedUpGrant>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Settled {
-    pub(crate) settlement: Arc<Settlement>,
-    pub(crate) at: Timestamp,
-    alerts: Vec<NewAlert>,
-    revoked: Option<UsedUpGrant>,
-}
-
-/// A grant that is revoked because its money is used up, as its user chose.
-#[derive(Debug)]
-pub(crate) struct UsedUpGrant {
-    pub(crate) tenant_id: TenantId,
-    pub(crate) grant_id: GrantId,
-    user_id: UserId,
-    pub(crate) at: Timestamp,
 }
 
 impl Books {
@@ -408,97 +370,6 @@ impl<'a> RowKey<'a> {
             level: key.of.level(),
             subject: Cow::Owned(key.of.subject()),
             provider: "",
-        }
-    }
-}
-
-impl Outcome {
-    /// What gives back what it held.
-    pub(crate) fn released(&self) -> Option<Settlement> {
-        match self {
-            Self::Admitted(reservation) => Some(reservation.released()),
-            _ => None,
-        }
-    }
-
-    /// What it tells users; nearly always nothing.
-    pub(crate) fn alerts(&self) -> &[NewAlert] {
-        match self {
-            Self::Refused(refused) => &refused.alerts,
-            Self::Settled(settled) => &settled.alerts,
-            Self::Admitted(_) | Self::Stale | Self::NothingToSettle | Self::NoAccount => &[],
-        }
-    }
-
-    /// The grant that it revokes; nearly always none.
-    pub(crate) fn revoked(&self) -> Option<&UsedUpGrant> {
-        match self {
-            Self::Refused(refused) => refused.revoked.as_ref(),
-            Self::Settled(settled) => settled.revoked.as_ref(),
-            Self::Admitted(_) | Self::Stale | Self::NothingToSettle | Self::NoAccount => None,
-        }
-    }
-
-    /// What it writes to the audit log.
-    pub(crate) fn events(&self) -> Vec<AuditEvent> {
-        let mut events = match self {
-            Self::Admitted(reservation) => vec![intent(reservation)],
-            Self::Settled(settled) => vec![settled.event()],
-            Self::Stale | Self::Refused(..) | Self::NothingToSettle | Self::NoAccount => Vec::new(),
-        };
-        events.extend(self.alerts().iter().map(NewAlert::event));
-        events.extend(self.revoked().map(UsedUpGrant::event));
-        events
-    }
-}
-
-/// Written with the hold, before anything is sent.
-fn intent(reservation: &Reservation) -> AuditEvent {
-    let permit = &reservation.permit;
-    AuditEvent {
-        tenant_id: permit.tenant_id().clone(),
-        at: reservation.held.at,
-        actor: Actor::Client(permit.client_id().clone()),
-        user_id: Some(permit.user_id().clone()),
-        grant_id: Some(permit.grant_id().clone()),
-        what: Happened::CallReserved {
-            call_id: permit.call_id().clone(),
-            provider: permit.provider().clone(),
-            model: permit.model().to_owned(),
-            held: reservation.held.amount,
-        },
-    }
-}
-
-impl UsedUpGrant {
-    fn event(&self) -> AuditEvent {
-        AuditEvent {
-            tenant_id: self.tenant_id.clone(),
-            at: self.at,
-            actor: Actor::Broker,
-            user_id: Some(self.user_id.clone()),
-            grant_id: Some(self.grant_id.clone()),
-            what: Happened::GrantRevoked {
-                reason: RevocationReason::UsedUp,
-            },
-        }
-    }
-}
-
-impl Settled {
-    fn event(&self) -> AuditEvent {
-        AuditEvent {
-            tenant_id: self.settlement.tenant_id.clone(),
-            at: self.at,
-            actor: Actor::Broker,
-            user_id: Some(self.settlement.user_id.clone()),
-            grant_id: Some(self.settlement.grant_id.clone()),
-            what: Happened::CallSettled {
-                call_id: self.settlement.call_id.clone(),
-                cost: self.settlement.cost,
-                label: self.settlement.label,
-                outcome: self.settlement.outcome,
-            },
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The exact ledger: what a call may cost at most is held before it, what it cost is charged after.
 //!
 //! The decision itself is [`domain::ledger::Account`], a pure function on one row. Around it:
-//! `queue.rs` gathers what callers ask for, `batch.rs` applies a batch of it, and `sqlite.rs` and
+//! `queue.rs` gathers what callers ask for, `batch.rs` applies a batch of it and says what came of it (`outcome.rs`), and `sqlite.rs` and
 //! `postgres.rs` do nothing but load and write what a batch concerns, in one transaction. Calls are
 //! rows, written with the hold and settled once; an account always equals what its calls add up to.
 //!
@@ -15,6 +15,7 @@ mod batch;
 mod calls;
 mod invariants;
 pub(crate) mod levels;
+mod outcome;
 mod postgres;
 mod queue;
 mod recovery;

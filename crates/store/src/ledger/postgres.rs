@@ -22,8 +22,9 @@ use tokio::time::timeout;
 
 use super::{
     alerts::{self, NewAlert},
-    batch::{AccountKey, Books, GrantRow, Needs, Operation, Outcome, Settled, UsedUpGrant},
+    batch::{AccountKey, Books, GrantRow, Needs, Operation},
     levels::{AboveKey, Levels, LimitsOf},
+    outcome::{Outcome, Settled, UsedUpGrant},
     queue::{Inbox, Message, Queue, queue},
     rows::{integer, kind_and_data, other_usage, state_of},
 };

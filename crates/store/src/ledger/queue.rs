@@ -25,10 +25,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{
-    ReserveError,
-    batch::{Operation, Outcome},
-};
+use super::{ReserveError, batch::Operation, outcome::Outcome};
 use crate::StoreError;
 
 /// More than this waiting means that the database does not keep up: refuse, instead of piling up.

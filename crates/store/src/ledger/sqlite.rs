@@ -21,8 +21,9 @@ use tokio::task::spawn_blocking;
 
 use super::{
     alerts::{self, NewAlert},
-    batch::{Books, GrantRow, Needs, Operation, Outcome, Settled, UsedUpGrant},
+    batch::{Books, GrantRow, Needs, Operation},
     levels::{AboveKey, Levels},
+    outcome::{Outcome, Settled, UsedUpGrant},
     queue::{Inbox, Queue, queue},
     rows::{integer, kind_and_data, other_usage, state_of},
 };

@@ -30,8 +30,9 @@ use shuttle::{
 use super::{NOW, account, budgets, permit};
 use crate::ledger::{
     LimitsOf, Queue,
-    batch::{Books, GrantRow, Needs, Operation, Outcome},
+    batch::{Books, GrantRow, Needs, Operation},
     levels::Levels,
+    outcome::Outcome,
     queue::{Inbox, Message, queue},
 };
 
