@@ -356,7 +356,7 @@ pub enum CallOutcome {
     UpstreamFailed,
     TimedOut,
     Revoked,
-    /// The broker stopped before it knew.
+    /// The broker stopped before it knew, or could not go on.
     Crashed,
 }
 

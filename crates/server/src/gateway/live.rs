@@ -287,7 +287,8 @@ impl Ending {
     pub(super) fn outcome(&self) -> CallOutcome {
         match self {
             Self::TimedOut => CallOutcome::TimedOut,
-            Self::Denied(_) | Self::CredentialRemoved | Self::Unavailable => CallOutcome::Revoked,
+            Self::Denied(_) | Self::CredentialRemoved => CallOutcome::Revoked,
+            Self::Unavailable => CallOutcome::Crashed,
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Told {
 #[derive(Default)]
 pub(super) struct Sums {
     calls: u64,
-    exact: u64,
+    pub(super) exact: u64,
     exact_cost: i128,
     /// Of the calls whose cost must be equal to it.
     pub(super) exact_bill: i128,
@@ -65,7 +65,11 @@ fn compare_one(told: &Told, drawn: &Drawn, rows: &[Row], sums: &mut Sums) -> Res
     }
     let Some(record) = &told.record else {
         sums.refused += 1;
-        if (!drawn.is_poor || drawn.may_go_unheard()) && drawn.hang_up != Some(HangUp::AtOnce) {
+        // On a starved machine the ledger may come too late for a call; nothing is sent then.
+        let has_reason = told.status == Some(503)
+            || (drawn.is_poor && !drawn.may_go_unheard())
+            || drawn.hang_up == Some(HangUp::AtOnce);
+        if !has_reason {
             return Err("refused for no reason".to_owned());
         }
         return if rows.is_empty() {
