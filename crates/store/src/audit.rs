@@ -8,7 +8,7 @@ use sqlx::AnyConnection;
 
 use crate::{
     Page, Store, StoreError,
-    sql::{Row, corrupt, sql},
+    sql::{Row, Statement, corrupt, sql},
 };
 
 /// An event and its place in the log.
@@ -25,6 +25,18 @@ impl Store {
         let mut tx = self.begin_write().await?;
         record(&mut tx, event).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Runs the one conditional write that decides whether what `event` says happens, and records it.
+    /// `false`, and no event, if it changed nothing.
+    pub(crate) async fn decide(&self, write: Statement, event: &AuditEvent) -> Result<bool, StoreError> {
+        let mut tx = self.begin_write().await?;
+        if !write.changed(&mut *tx).await? {
+            return Ok(false);
+        }
+        record(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// A user's own events, newest first.

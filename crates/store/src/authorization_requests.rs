@@ -205,23 +205,15 @@ impl Store {
         by: &UserId,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_write().await?;
-        let won = sql(
+        let deny = sql(
             "update authorization_requests set state = 'denied', decided_by = $3, decided_at = $4
              where tenant_id = $1 and id = $2 and state = 'pending' and expires_at > $4",
         )
         .bind(&event.tenant_id)
         .bind(id)
         .bind(by)
-        .bind(event.at)
-        .changed(&mut *tx)
-        .await?;
-        if !won {
-            return Ok(false);
-        }
-        audit::record(&mut tx, event).await?;
-        tx.commit().await?;
-        Ok(true)
+        .bind(event.at);
+        self.decide(deny, event).await
     }
 }
 

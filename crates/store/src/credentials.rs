@@ -163,20 +163,12 @@ impl Store {
     /// Notes that the provider refused the credential at the event's time. `false`, and no event,
     /// if that was known already or there is none.
     pub async fn mark_credential_refused(&self, id: &CredentialId, event: &AuditEvent) -> Result<bool, StoreError> {
-        let mut tx = self.begin_write().await?;
-        let marked = sql("update provider_credentials set refused_at = $3
+        let mark = sql("update provider_credentials set refused_at = $3
              where tenant_id = $1 and id = $2 and refused_at is null")
         .bind(&event.tenant_id)
         .bind(id)
-        .bind(event.at)
-        .changed(&mut *tx)
-        .await?;
-        if !marked {
-            return Ok(false);
-        }
-        audit::record(&mut tx, event).await?;
-        tx.commit().await?;
-        Ok(true)
+        .bind(event.at);
+        self.decide(mark, event).await
     }
 
     /// Notes what became of asking the provider about the credential at the event's time, and with it
@@ -187,8 +179,7 @@ impl Store {
         result: KeyCheck,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_write().await?;
-        let recorded = sql("update provider_credentials set checked_at = $3, check_result = $4,
+        let note = sql("update provider_credentials set checked_at = $3, check_result = $4,
                  refused_at = case $4 when 'works' then null
                                       when 'refused' then coalesce(refused_at, $3)
                                       else refused_at end
@@ -196,15 +187,8 @@ impl Store {
         .bind(&event.tenant_id)
         .bind(id)
         .bind(event.at)
-        .bind(result.as_str())
-        .changed(&mut *tx)
-        .await?;
-        if !recorded {
-            return Ok(false);
-        }
-        audit::record(&mut tx, event).await?;
-        tx.commit().await?;
-        Ok(true)
+        .bind(result.as_str());
+        self.decide(note, event).await
     }
 
     /// Notes that the credential was used at `now`, and so was not refused. May be repeated; once a

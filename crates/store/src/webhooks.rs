@@ -104,18 +104,10 @@ impl Store {
 
     /// Removes a webhook, secrets and deliveries and all. `false`, and no event, if there is none.
     pub async fn remove_webhook(&self, id: &WebhookId, event: &AuditEvent) -> Result<bool, StoreError> {
-        let mut tx = self.begin_write().await?;
-        let removed = sql("delete from webhooks where tenant_id = $1 and id = $2")
+        let remove = sql("delete from webhooks where tenant_id = $1 and id = $2")
             .bind(&event.tenant_id)
-            .bind(id)
-            .changed(&mut *tx)
-            .await?;
-        if !removed {
-            return Ok(false);
-        }
-        audit::record(&mut tx, event).await?;
-        tx.commit().await?;
-        Ok(true)
+            .bind(id);
+        self.decide(remove, event).await
     }
 
     /// Puts `sealed` in the place of the secret of `webhook`, which is kept as `former` from the
@@ -127,23 +119,15 @@ impl Store {
         former: &Sealed,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin_write().await?;
-        let replaced = sql("update webhooks set sealed = $4, former_sealed = $5, replaced_at = $6
+        let replace = sql("update webhooks set sealed = $4, former_sealed = $5, replaced_at = $6
              where tenant_id = $1 and id = $2 and sealed = $3")
         .bind(&webhook.tenant_id)
         .bind(&webhook.id)
         .bind(&webhook.sealed)
         .bind(sealed)
         .bind(former)
-        .bind(event.at)
-        .changed(&mut *tx)
-        .await?;
-        if !replaced {
-            return Ok(false);
-        }
-        audit::record(&mut tx, event).await?;
-        tx.commit().await?;
-        Ok(true)
+        .bind(event.at);
+        self.decide(replace, event).await
     }
 }
 

@@ -16,6 +16,7 @@ mod answer;
 mod anthropic;
 mod asked;
 mod chat;
+mod chat_parts;
 mod cohere;
 mod compatible;
 mod embeddings;

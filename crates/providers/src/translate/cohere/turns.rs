@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::{
     request::ReadError,
     translate::{
-        asked::{Image, Part, ToolCall, Turn},
+        asked::{Part, Turn},
+        chat_parts::{Call, ContentPart},
         raw::not_carried,
     },
 };
@@ -14,7 +15,7 @@ use crate::{
 pub(super) struct Message<'a> {
     role: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    content: Vec<Content<'a>>,
+    content: Vec<ContentPart<'a>>,
     /// What the model says before it calls tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_plan: Option<String>,
@@ -24,32 +25,6 @@ pub(super) struct Message<'a> {
     tool_call_id: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Content<'a> {
-    Text { text: &'a str },
-    ImageUrl { image_url: ImageUrl },
-}
-
-#[derive(Serialize)]
-struct ImageUrl {
-    url: String,
-}
-
-#[derive(Serialize)]
-struct Call<'a> {
-    id: &'a str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    function: Function<'a>,
-}
-
-#[derive(Serialize)]
-struct Function<'a> {
-    name: &'a str,
-    arguments: &'a str,
-}
-
 pub(super) fn write<'a>(turns: &'a [Turn<'a>]) -> Result<Vec<Message<'a>>, ReadError> {
     turns.iter().map(write_turn).collect()
 }
@@ -57,7 +32,7 @@ pub(super) fn write<'a>(turns: &'a [Turn<'a>]) -> Result<Vec<Message<'a>>, ReadE
 fn write_turn<'a>(turn: &'a Turn<'a>) -> Result<Message<'a>, ReadError> {
     let message = |role, parts: &'a [Part<'a>]| Message {
         role,
-        content: parts.iter().map(content).collect(),
+        content: parts.iter().map(ContentPart::from).collect(),
         tool_plan: None,
         tool_calls: Vec::new(),
         tool_call_id: None,
@@ -78,21 +53,6 @@ fn write_turn<'a>(turn: &'a Turn<'a>) -> Result<Message<'a>, ReadError> {
     })
 }
 
-fn content<'a>(part: &'a Part<'a>) -> Content<'a> {
-    match part {
-        Part::Text(text) => Content::Text { text },
-        Part::Image(image) => {
-            let url = match image {
-                Image::Address(url) => url.clone().into_owned(),
-                Image::Data { media_type, base64 } => format!("data:{media_type};base64,{base64}"),
-            };
-            Content::ImageUrl {
-                image_url: ImageUrl { url },
-            }
-        }
-    }
-}
-
 fn text_of(parts: &[Part<'_>]) -> Result<String, ReadError> {
     let texts = parts.iter().map(|part| match part {
         Part::Text(text) => Ok(text.as_ref()),
@@ -102,17 +62,4 @@ fn text_of(parts: &[Part<'_>]) -> Result<String, ReadError> {
         )),
     });
     texts.collect()
-}
-
-impl<'a> From<&'a ToolCall<'a>> for Call<'a> {
-    fn from(call: &'a ToolCall<'a>) -> Self {
-        Self {
-            id: &call.id,
-            kind: "function",
-            function: Function {
-                name: &call.name,
-                arguments: &call.arguments,
-            },
-        }
-    }
 }

@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::{
     request::ReadError,
     translate::{
-        asked::{Image, Part, ToolCall, Turn},
+        asked::{Part, Turn},
+        chat_parts::{Call, ContentPart},
         raw::not_carried,
     },
 };
@@ -27,32 +28,6 @@ pub(super) struct Message<'a> {
 enum Content<'a> {
     Text(&'a str),
     Parts(Vec<ContentPart<'a>>),
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum ContentPart<'a> {
-    Text { text: &'a str },
-    ImageUrl { image_url: ImageUrl },
-}
-
-#[derive(Serialize)]
-struct ImageUrl {
-    url: String,
-}
-
-#[derive(Serialize)]
-struct Call<'a> {
-    id: &'a str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    function: Function<'a>,
-}
-
-#[derive(Serialize)]
-struct Function<'a> {
-    name: &'a str,
-    arguments: &'a str,
 }
 
 pub(super) fn write<'a>(turn: &'a Turn<'a>) -> Result<Message<'a>, ReadError> {
@@ -91,34 +66,5 @@ fn content<'a>(parts: &'a [Part<'a>]) -> Content<'a> {
         [] => Content::Text(""),
         [Part::Text(text)] => Content::Text(text),
         parts => Content::Parts(parts.iter().map(ContentPart::from).collect()),
-    }
-}
-
-impl<'a> From<&'a Part<'a>> for ContentPart<'a> {
-    fn from(part: &'a Part<'a>) -> Self {
-        match part {
-            Part::Text(text) => Self::Text { text },
-            Part::Image(image) => Self::ImageUrl {
-                image_url: ImageUrl {
-                    url: match image {
-                        Image::Address(url) => url.clone().into_owned(),
-                        Image::Data { media_type, base64 } => format!("data:{media_type};base64,{base64}"),
-                    },
-                },
-            },
-        }
-    }
-}
-
-impl<'a> From<&'a ToolCall<'a>> for Call<'a> {
-    fn from(call: &'a ToolCall<'a>) -> Self {
-        Self {
-            id: &call.id,
-            kind: "function",
-            function: Function {
-                name: &call.name,
-                arguments: &call.arguments,
-            },
-        }
     }
 }
